@@ -1,0 +1,162 @@
+"""What the rest of the program may know about an engine. Imports no torch.
+
+An `Engine` prepares portraits and opens streams. Three kinds of object stay apart: an `Avatar`
+never changes and may be shared by many streams, a `Stream` is one visitor's changing state,
+and the `Engine` computes.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples: TypeAlias = NDArray[np.float32]  # [time], mono, 16 kHz, -1..1
+Picture: TypeAlias = NDArray[np.uint8]  # [height, width, 3], RGB
+
+
+class AvatarError(Exception):
+    """Base of every error that a caller of this program may want to catch."""
+
+
+class BadPictureError(AvatarError):
+    """A picture that cannot become an avatar: unreadable, too large, or its face will not do."""
+
+
+class NoFaceError(BadPictureError):
+    """No face was found."""
+
+
+class SeveralFacesError(BadPictureError):
+    """Two or more faces of similar size: it is not clear who shall speak."""
+
+
+class FaceTooSmallError(BadPictureError):
+    """The face has too few pixels to animate."""
+
+
+class FaceTurnedError(BadPictureError):
+    """The face looks too far to the side, up or down."""
+
+
+class BadAudioError(AvatarError):
+    """Audio that the engine cannot take."""
+
+
+class StreamClosedError(AvatarError):
+    """A stream was used after `close`."""
+
+
+class Framing(StrEnum):
+    """How much of the picture is shown."""
+
+    CROP = "crop"  # a square around head and shoulders
+    FULL = "full"  # the whole picture, the face pasted back into it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortraitOptions:
+    """How a picture becomes an avatar."""
+
+    size: int = 512  # output pixels: side of the crop, or longest side of the full picture
+    framing: Framing = Framing.CROP
+
+    def __post_init__(self) -> None:
+        if not 128 <= self.size <= 1920 or self.size % 2:
+            raise ValueError(f"size {self.size}: expected an even number from 128 to 1920")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOptions:
+    """How one stream behaves."""
+
+    seed: int = 0  # of blinks, gaze and head motion
+    expression_strength: float = 1.0  # scales deviation from neutral; 1.0 as trained
+    badge: bool = True  # paint the visible "AI avatar" badge
+    life_frame: int = 0  # where the idle motion (blinks, breath, gaze) begins
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.expression_strength <= 2.0:
+            raise ValueError(f"expression strength {self.expression_strength}: expected 0.0 to 2.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One frame and exactly its samples: the only thing that travels from engine to tracks.
+
+    Unit k of an epoch carries samples [640 k, 640 k + 640) of what was pushed in that epoch.
+    """
+
+    frame_index: int
+    epoch: int
+    picture: Picture  # [height, width, 3] uint8 RGB, read-only
+    samples: Samples  # [640] float32, read-only
+
+
+class Avatar(Protocol):
+    """A prepared portrait: immutable, shareable between sessions."""
+
+    @property
+    def avatar_id(self) -> str:
+        """Stable name made from the content: equal pictures and options give equal ids."""
+        ...
+
+    @property
+    def still(self) -> Picture:
+        """The avatar at rest, [height, width, 3]; its shape is the shape of every frame."""
+        ...
+
+
+class Stream(Protocol):
+    """One talking head in progress. Fixed in size; not for use by two threads at once."""
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """Frames of future audio that a frame waits for."""
+        ...
+
+    def push(self, samples: Samples) -> list[Unit]:
+        """Take any number of samples; return the units that are now due, in order.
+
+        Raises `BadAudioError` for anything but one-dimensional finite float32 samples and
+        `StreamClosedError` after `close`.
+        """
+        ...
+
+    def flush(self) -> list[Unit]:
+        """End of speech: return what is still held back, the last unit padded with silence.
+
+        The stream then stands where a `reset` to the same epoch would put it.
+        """
+        ...
+
+    def reset(self, epoch: int) -> None:
+        """Forget all audio and motion; the next unit is number 0 of `epoch`. Life goes on."""
+        ...
+
+    def close(self) -> None:
+        """Release the stream; safe to call twice."""
+        ...
+
+
+class Engine(Protocol):
+    """A loaded model. `prepare` and `open` may be called from any thread, one at a time."""
+
+    def prepare(self, picture: Picture, options: PortraitOptions) -> Avatar:
+        """Make an avatar of a picture [height, width, 3] uint8 RGB. Raises `BadPictureError`."""
+        ...
+
+    def open(self, avatar: Avatar, options: StreamOptions) -> Stream:
+        """Start a stream."""
+        ...
+
+
+def check_samples(samples: Samples) -> None:
+    """Raise `BadAudioError` unless `samples` is one-dimensional finite float32."""
+    if samples.ndim != 1 or samples.dtype != np.float32:
+        raise BadAudioError(
+            f"expected one-dimensional float32 samples, got {samples.ndim}-D {samples.dtype}"
+        )
+    if not np.isfinite(samples).all():
+        raise BadAudioError("expected finite samples, got NaN or infinity")

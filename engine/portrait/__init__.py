@@ -1,0 +1,1 @@
+"""The embedded default engine: one portrait, small models, two CPU cores."""

@@ -1,0 +1,1 @@
+"""Scripts that make the shipped weights. Nothing at run time imports them."""

@@ -1,0 +1,1 @@
+"""Signalling, media tracks and pacing. Knows the engine only through its torch-free surface."""
