@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Samples: TypeAlias = NDArray[np.float32]  # [time], mono, 16 kHz, -1..1
 Picture: TypeAlias = NDArray[np.uint8]  # [height, width, 3], RGB
 
+MIN_SIZE, MAX_SIZE = 128, 1920  # output pixels
+MAX_STRENGTH = 2.0
+
 
 class AvatarError(Exception):
     """Base of every error that a caller of this program may want to catch."""
@@ -63,8 +66,10 @@ class PortraitOptions:
     framing: Framing = Framing.CROP
 
     def __post_init__(self) -> None:
-        if not 128 <= self.size <= 1920 or self.size % 2:
-            raise ValueError(f"size {self.size}: expected an even number from 128 to 1920")
+        if not MIN_SIZE <= self.size <= MAX_SIZE or self.size % 2:
+            raise ValueError(
+                f"size {self.size}: expected an even number from {MIN_SIZE} to {MAX_SIZE}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +82,10 @@ class StreamOptions:
     life_frame: int = 0  # where the idle motion (blinks, breath, gaze) begins
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.expression_strength <= 2.0:
-            raise ValueError(f"expression strength {self.expression_strength}: expected 0.0 to 2.0")
+        if not 0.0 <= self.expression_strength <= MAX_STRENGTH:
+            raise ValueError(
+                f"expression strength {self.expression_strength}: expected 0.0 to {MAX_STRENGTH}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
