@@ -1,0 +1,83 @@
+# make run        set up .venv and serve            ARGS="--port 9000" reaches run_server.py
+# make test       every check, then the tests       ARGS="-k audio" reaches pytest
+# make check      format, lint, import rules, types, the web client
+# make format     rewrite the Python files in the house style
+# make clean      remove what these targets have made
+#
+# PYTHON       the Python to build the environment with (3.11 or newer)
+# VENV         where the environment lives
+# TORCH_INDEX  a further package index to look for PyTorch in. On Linux the default PyTorch brings
+#              gigabytes of CUDA; an index of CPU builds avoids that (README, "Install").
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+WEB_READY := web_client/node_modules/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check check-python check-web setup setup-test format clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^PYTHON /,$$d'
+
+run: setup
+	$(BIN)/python run_server.py $(ARGS)
+
+test: check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: check-python check-web
+
+check-python: setup-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy .
+
+check-web:
+	@if command -v npm >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory $(WEB_READY) \
+		&& npm --prefix web_client run --silent check \
+		&& npm --prefix web_client test --silent; \
+	else \
+		echo "SKIP the web client's types and tests: npm is not installed (Node.js 20 or newer)"; \
+	fi
+
+format: setup-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(VENV)/.ready
+
+setup-test: $(VENV)/.ready-test
+
+$(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) '.[demo]'
+	@touch $@
+
+# What tests need includes what running needs, so that one installation serves both.
+$(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) '.[demo,test,dev]'
+	@touch $@ $(VENV)/.ready
+
+# Without its python the folder counts as not made: a set-up that failed is tried again.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "vexpress-live needs Python 3.11 or newer, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
+
+$(WEB_READY): web_client/package.json $(wildcard web_client/package-lock.json)
+	cd web_client && npm $(if $(wildcard web_client/package-lock.json),ci,install) --no-audit --no-fund --silent
+	@touch $@
+
+clean:
+	rm -rf web_client/node_modules build vexpress_live.egg-info .mypy_cache .ruff_cache .pytest_cache
+	$(if $(filter .venv,$(VENV)),rm -rf .venv)
