@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from streamer import protocol
+
+GOLDEN = json.loads(Path(__file__, "../../golden/protocol.json").resolve().read_text())
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: str(case["value"]["type"]))
+def test_golden_messages(case: dict[str, str]) -> None:
+    assert protocol.encode(protocol.decode(case["text"])) == case["text"]
+    assert json.loads(case["text"]) == case["value"]
+
+
+def test_the_golden_file_shows_every_message() -> None:
+    shown = {type(protocol.decode(case["text"])) for case in GOLDEN}
+    assert shown == {
+        protocol.Interrupt,
+        protocol.Ping,
+        protocol.Pong,
+        protocol.Interrupted,
+        protocol.Stats,
+        protocol.Closing,
+    }
+
+
+def test_nothing_shown_yet_is_null() -> None:
+    text = protocol.encode(protocol.Stats(0, 0, 0, 0, 0.0, None, 0.0, False))
+    assert json.loads(text)["mic_to_lips_ms"] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "[]",
+        "{}",
+        '{"type": "ping"}',
+        '{"type": "ping", "id": "7"}',
+        '{"type": "ping", "id": true}',
+        '{"type": "interrupt", "epoch": 1}',
+        '{"type": "nonsense"}',
+        '{"type": ["ping"]}',
+        '{"type": "interrupt"}' + " " * 2000,
+        "[" * 1000,
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(protocol.BadMessageError):
+        protocol.decode(text)
