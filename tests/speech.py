@@ -44,7 +44,7 @@ class Pace:
     pause_s: tuple[float, float]
 
 
-WORDS = Pace((1, 3), (0.6, 1.0))
+WORDS = Pace((1, 3), (0.8, 1.2))
 SENTENCES = Pace((5, 14), (0.6, 1.5))
 
 
