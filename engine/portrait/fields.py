@@ -1,0 +1,155 @@
+"""Smooth displacement fields: from moving landmarks to every place of the picture and back.
+
+Landmark displacements are spread by thin-plate splines (Duchon 1977; Bookstein 1989). A `Patch`
+holds them on a coarse grid as a linear basis, so that one frame costs a small matrix product; the
+backward map that a renderer needs is found from the forward one by Newton steps.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+
+from engine.portrait.geometry import Doubles
+from engine.portrait.landmarks import Floats
+
+_STEEPEST_SQUEEZE = -0.6  # steps stay bounded where skin is pushed together
+_ROUNDS = 3  # of the fixed-point iteration
+_STIFFNESS = 1e-4  # regularisation: near-coincident landmarks may disagree a little
+
+
+class ThinPlate:
+    """A smooth interpolation of values known at scattered points."""
+
+    def __init__(self, points: Doubles, values: Doubles, stiffness: float = _STIFFNESS) -> None:
+        """Fit `values` [points, ...] at `points` [points, 2], the smoother the stiffer."""
+        count = len(points)
+        self._centre, self._scale = points.mean(0), float(points.std())
+        self._points = (points - self._centre) / self._scale
+        system = np.zeros((count + 3, count + 3))
+        system[:count, :count] = _kernel(self._points, self._points) + stiffness * np.eye(count)
+        plane = np.column_stack([np.ones(count), self._points])
+        system[:count, count:], system[count:, :count] = plane, plane.T
+        flat = values.reshape(count, -1)
+        target = np.concatenate([flat, np.zeros((3, flat.shape[1]))])
+        self._weights = np.linalg.solve(system, target)
+        self._shape = values.shape[1:]
+
+    def at(self, places: Doubles) -> Doubles:
+        """Values [places, ...] at `places` [places, 2]."""
+        unit = (places - self._centre) / self._scale
+        plane = np.column_stack([np.ones(len(unit)), unit])
+        count = len(self._points)
+        flat = _kernel(unit, self._points) @ self._weights[:count] + plane @ self._weights[count:]
+        return np.asarray(flat.reshape(len(places), *self._shape))
+
+
+def _kernel(first: Doubles, second: Doubles) -> Doubles:
+    """r^2 log r between all pairs."""
+    squares = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2 * first @ second.T
+    squares = np.maximum(squares, 1e-12)
+    return np.asarray(0.5 * squares * np.log(squares))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of whole pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def rows(self) -> slice:
+        """Its rows in a picture."""
+        return slice(self.top, self.top + self.height)
+
+    @property
+    def columns(self) -> slice:
+        """Its columns in a picture."""
+        return slice(self.left, self.left + self.width)
+
+    @classmethod
+    def around(cls, points: Doubles, margin: float, multiple: int, limit: tuple[int, int]) -> Self:
+        """The box of `points` [points, 2] and a margin, sides multiples, inside (width, height)."""
+        bounds = []
+        for axis in (0, 1):
+            low = max(0, int(np.floor(points[:, axis].min() - margin)))
+            high = min(limit[axis], int(np.ceil(points[:, axis].max() + margin)))
+            length = max((high - low) // multiple, 1) * multiple
+            bounds.append((low, length))
+        return cls(bounds[0][0], bounds[1][0], bounds[0][1], bounds[1][1])
+
+
+@dataclass(frozen=True, slots=True)
+class Rigid:
+    """One frame's head motion: a rotation and a shift about the avatar's pivot."""
+
+    turn: Floats  # [3, 3], in picture axes (x right, y down, z away), scale included
+    shift: Floats  # [3] pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Forward motion of a box of the still, sampled every `step` pixels."""
+
+    box: Box
+    step: int
+    position: Floats  # [3, rows * columns]: pixels about the pivot, at rest
+    weight: Floats  # [rows * columns]: how much of the head's motion is followed, 0..1
+    basis: Floats  # [coefficients, 3 * rows * columns]: displacement per coefficient
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        return self.box.height // self.step, self.box.width // self.step
+
+    def forward(self, coefficients: Floats, rigid: Rigid) -> Floats:
+        """Where each grid point goes: displacement [rows, columns, 2] in pixels."""
+        bend = (coefficients @ self.basis).reshape(3, -1)
+        bent = self.position + bend
+        turned = (rigid.turn[:2] - np.eye(2, 3, dtype=np.float32)) @ bent + rigid.shift[:2, None]
+        moved = bend[:2] + self.weight * turned
+        rows, columns = self.grid
+        return np.ascontiguousarray(moved.T).reshape(rows, columns, 2)
+
+    def backward(self, forward: Floats) -> Floats:
+        """The backward displacement [rows, columns, 2]: what lands here came from there.
+
+        Newton steps with the diagonal of the Jacobian, so that skin may stretch several times.
+        """
+        rows, columns = self.grid
+        ys, xs = np.mgrid[:rows, :columns].astype(np.float32)
+        growth = np.stack(
+            [np.gradient(forward[..., 0], axis=1), np.gradient(forward[..., 1], axis=0)], -1
+        )
+        slope = 1 + np.maximum(growth / np.float32(self.step), _STEEPEST_SQUEEZE)
+        known = np.concatenate([forward, slope], -1)
+        back = np.zeros_like(forward)
+        for _ in range(_ROUNDS):
+            source_x, source_y = xs + back[..., 0] / self.step, ys + back[..., 1] / self.step
+            found = cv2.remap(
+                known, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+            back -= (back + found[..., :2]) / found[..., 2:]
+        return back
+
+    def full_size(self, back: Floats) -> Floats:
+        """A coarse displacement at every pixel of the box, [height, width, 2]."""
+        size = (self.box.width, self.box.height)
+        return np.asarray(cv2.resize(back, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def grid_places(box: Box, step: int) -> Doubles:
+    """Pixel coordinates [rows * columns, 2] of a patch's grid points (cell centres)."""
+    xs = box.left + (np.arange(box.width // step) + 0.5) * step - 0.5
+    ys = box.top + (np.arange(box.height // step) + 0.5) * step - 0.5
+    return np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
+
+
+def smooth_step(low: float, high: float, values: Doubles) -> Doubles:
+    """0 below `low`, 1 above `high`, smooth between."""
+    unit = np.clip((values - low) / (high - low), 0, 1)
+    return np.asarray(unit * unit * (3 - 2 * unit))
