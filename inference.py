@@ -1,0 +1,175 @@
+"""Make a film: `python inference.py --reference_image P --audio A --output O.mp4`."""
+
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from typer.exceptions import TyperException
+
+from engine.api import AvatarError, Engine, Framing, PortraitOptions, StreamOptions
+from engine.config import TIMING
+from engine.offline import Job, Progress, Report, make_film
+
+BAD_INPUT, STOPPED = 2, 130  # exit codes
+ENGINES = {"portrait": "engine.portrait.engine"}
+
+LoadEngine = Callable[[str, str], Engine]  # by name, for a device
+
+
+def load_engine(name: str, device: str) -> Engine:
+    """Load an engine by its name; its module is imported only now, since that takes seconds."""
+    return cast("Engine", importlib.import_module(ENGINES[name]).load_engine(device))
+
+
+def flag(name: str, meaning: str) -> Any:
+    """Describe one flag, which is an environment variable as well."""
+    variable = name.split("/", maxsplit=1)[0].removeprefix("--").upper()
+    return typer.Option(name, envvar=f"VEXPRESS_{variable}", help=meaning)
+
+
+def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
+    context: typer.Context,
+    reference_image: Annotated[
+        Path,
+        flag("--reference_image", "The portrait: JPEG, PNG, WebP, BMP, or the name 'astronaut'."),
+    ],
+    audio: Annotated[
+        Path, flag("--audio", "What it says: WAV, MP3, FLAC, OGG/Opus or M4A of any length.")
+    ],
+    output: Annotated[Path, flag("--output", "The film, an .mp4.")],
+    reference_video: Annotated[
+        Path | None, flag("--reference_video", "Head motion to follow. Not available yet.")
+    ] = None,
+    expression_strength: Annotated[
+        float, flag("--expression_strength", "Scale of expressions, 0.0 to 2.0; 1.0 as learned.")
+    ] = 1.0,
+    size: Annotated[
+        int, flag("--size", "Pixels: side of the crop, or longest side of the full picture.")
+    ] = 512,
+    framing: Annotated[
+        Framing, flag("--framing", "crop: head and shoulders. full: the whole picture.")
+    ] = Framing.CROP,
+    fps: Annotated[
+        int, flag("--fps", "Frames per second: 25, nothing else yet.")
+    ] = TIMING.frame_rate_hz,
+    engine: Annotated[str, flag("--engine", f"One of: {', '.join(ENGINES)}.")] = "portrait",
+    device: Annotated[str, flag("--device", "Where the engine runs: auto or cpu.")] = "auto",
+    seed: Annotated[int, flag("--seed", "Of blinks, gaze and head motion.")] = 0,
+    badge: Annotated[
+        bool, flag("--badge/--no-badge", 'Show the "AI avatar" badge in every frame.')
+    ] = True,
+    as_json: Annotated[bool, flag("--json", "End with one line of JSON numbers.")] = False,
+) -> None:
+    """Make a film of a portrait that speaks what the sound file says."""
+    if reference_video is not None:
+        raise AvatarError(f"--reference_video {reference_video}: not available yet, leave it out")
+    if fps != TIMING.frame_rate_hz:
+        raise AvatarError(f"--fps {fps}: expected {TIMING.frame_rate_hz}, there is no other yet")
+    if engine not in ENGINES:
+        raise AvatarError(f"--engine {engine}: expected one of: {', '.join(ENGINES)}")
+    if seed < 0:
+        raise AvatarError(f"--seed {seed}: expected 0 or more")
+    try:
+        portrait_options = PortraitOptions(size=size, framing=framing)
+        stream_options = StreamOptions(
+            seed=seed, expression_strength=expression_strength, badge=badge
+        )
+    except ValueError as error:
+        raise AvatarError(str(error)) from error
+    job = Job(
+        portrait=reference_image,
+        sound=audio,
+        target=output,
+        portrait_options=portrait_options,
+        stream_options=stream_options,
+    )
+    load = cast("LoadEngine", context.obj)
+    with progress_bar() as bar:
+        report = make_film(lambda: load(engine, device), job, shown_on(bar))
+    tell(report, job, as_json=as_json)
+
+
+def progress_bar() -> Bar:
+    """Make a bar on stderr; where nobody watches it stays away."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[film_s]:.0f} s of film, {task.fields[speed]:.1f}x real time"),
+        TimeRemainingColumn(),
+    )
+    return Bar(*columns, console=console, disable=not console.is_terminal)
+
+
+def shown_on(bar: Bar) -> Callable[[Progress], None]:
+    """Connect the progress of a film to a bar."""
+    task = bar.add_task("rendering", total=None, film_s=0.0, speed=0.0)
+
+    def show(progress: Progress) -> None:
+        elapsed_s = bar.tasks[task].elapsed or 0.0
+        film_s = progress.frames * TIMING.frame_s
+        speed = film_s / elapsed_s if elapsed_s else 0.0
+        bar.update(
+            task,
+            total=progress.total_frames,
+            completed=progress.frames,
+            film_s=film_s,
+            speed=speed,
+        )
+
+    return show
+
+
+def tell(report: Report, job: Job, *, as_json: bool) -> None:
+    """Print what came out: a sentence for people, or numbers for programs."""
+    if report.silent:
+        warn(f"{job.sound}: silent, expected speech; the portrait only idles")
+    if report.damaged_packets:
+        warn(f"{job.sound}: {report.damaged_packets} damaged packets were skipped")
+    if as_json:
+        numbers = {
+            key: round(value, 3) if isinstance(value, float) else value
+            for key, value in asdict(report).items()
+        }
+        print(json.dumps({"output": str(job.target)} | numbers))
+    else:
+        print(
+            f"{job.target}: {report.seconds:.2f} s of film in {report.render_s:.2f} s "
+            f"({report.realtime_factor:.1f}x real time)"
+        )
+
+
+def warn(message: str) -> None:
+    """Print one line on stderr."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
+    """Run the command line; return its exit code. Mistakes cost one line and code 2."""
+    app = typer.Typer(add_completion=False)
+    app.command()(inference)
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(list(arguments), "inference.py", standalone_mode=False, obj=load) or 0
+        if code == STOPPED:  # typer's answer to Ctrl-C
+            print("stopped, nothing was written", file=sys.stderr)
+        return code
+    except AvatarError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except TyperException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being ended cleans up like Ctrl-C
+    sys.exit(main(sys.argv[1:]))
