@@ -1,0 +1,147 @@
+// @ts-check
+/** Leads one call at a time through its steps, from the click on Connect to the end. */
+import { Call } from "./call.js";
+import { CallButtons } from "./call_buttons.js";
+import { CallWatch } from "./call_watch.js";
+import { Problem, asProblem } from "./problem.js";
+import { transportSteps } from "./steps.js";
+
+/** @typedef {import("./app.js").Parts} Parts */
+
+export class CallPanel {
+  #parts;
+  #iceServers;
+  #buttons;
+  #watch;
+  /** @type {Call | null} */
+  #call = null;
+  /** @type {import("./call_buttons.js").Phase} */
+  #phase = "idle";
+  /** Raised by every beginning and every end, so that what comes late knows that it is late. */
+  #turn = 0;
+
+  /** @param {Parts} parts @param {() => Promise<RTCIceServer[]>} iceServers */
+  constructor(parts, iceServers) {
+    this.#parts = parts;
+    this.#iceServers = iceServers;
+    this.#watch = new CallWatch(parts.steps, parts.readout);
+    this.#buttons = new CallButtons({
+      onConnect: () => void this.#begin(),
+      onDisconnect: () => this.#end(),
+      onMute: (isMuted) => parts.voice.mute(isMuted),
+      onInterrupt: () => void this.#call?.interrupt(),
+    });
+    window.addEventListener("pagehide", () => this.isIdle || this.#end());
+    if (!("RTCPeerConnection" in window)) {
+      this.#buttons.disable();
+      parts.status.fail(new Problem("error_no_webrtc"));
+    }
+  }
+
+  get isIdle() {
+    return this.#phase === "idle";
+  }
+
+  /** Another microphone was chosen. */
+  async changeMicrophone() {
+    if (this.#call) await this.#parts.voice.change(this.#call, this.#lateness());
+  }
+
+  /** A question to ask after every wait: has this call ended in the meantime? */
+  #lateness() {
+    const turn = this.#turn;
+    return () => turn !== this.#turn;
+  }
+
+  async #begin() {
+    if (!this.isIdle) return;
+    this.#turn += 1;
+    const isLate = this.#lateness();
+    const { gallery, voice, steps, readout, status } = this.#parts;
+    steps.reset();
+    readout.reset();
+    status.tell("status_connecting");
+    this.#setPhase("connecting");
+    try {
+      await voice.take(isLate);
+      if (isLate()) return;
+      steps.set("signalling", "active");
+      const iceServers = await this.#iceServers();
+      if (isLate()) return;
+      this.#call = this.#newCall(iceServers, isLate);
+      await this.#call.open(gallery.chosen?.id ?? null);
+      if (!isLate()) steps.set("signalling", "done");
+    } catch (error) {
+      if (!isLate()) this.#end(asProblem(error));
+    }
+  }
+
+  /** @param {RTCIceServer[]} iceServers @param {() => boolean} isLate */
+  #newCall(iceServers, isLate) {
+    const { voice, stage, readout } = this.#parts;
+    return new Call(iceServers, voice.microphone, {
+      onStream: (stream) => stage.play(stream, () => this.#watch.seeFirstFrame()),
+      onTransport: (ice, connection) => this.#onTransport(ice, connection),
+      onNotice: (notice) => isLate() || this.#onNotice(notice),
+      onRoundTrip: (roundTrip_ms) => readout.showRoundTrip(roundTrip_ms),
+      onLost: (problem) => isLate() || this.#end(problem),
+    });
+  }
+
+  /** @param {RTCIceConnectionState} iceState @param {RTCPeerConnectionState} connectionState */
+  #onTransport(iceState, connectionState) {
+    const { steps } = this.#parts;
+    const { ice, dtls } = transportSteps(iceState, connectionState, this.#phase === "live");
+    steps.set("ice", ice.state, ice.problem);
+    steps.set("dtls", dtls.state, dtls.problem);
+    if (connectionState === "failed") this.#end(ice.problem ?? dtls.problem);
+    if (connectionState === "connected" && this.#phase === "connecting") this.#onConnected();
+  }
+
+  #onConnected() {
+    const { voice, status } = this.#parts;
+    this.#setPhase("live");
+    status.tell(voice.microphone ? "status_live" : "status_live_listening");
+    if (this.#call) this.#watch.start(this.#call);
+  }
+
+  /** @param {import("./control.js").Notice} notice */
+  #onNotice(notice) {
+    const { stage, readout, status } = this.#parts;
+    if (notice.type === "stats") {
+      readout.showStats(notice);
+      stage.showSpeech(notice.speaking);
+    } else if (notice.type === "interrupted") {
+      status.tell("status_interrupted", { seconds: Math.round(notice.position_s * 10) / 10 });
+    } else {
+      this.#end();
+      status.tell("status_closing", { reason: notice.reason });
+    }
+  }
+
+  /** @param {Problem} [problem]  why, unless the person wanted it */
+  #end(problem) {
+    const { gallery, voice, stage, steps, status } = this.#parts;
+    this.#turn += 1;
+    this.#watch.stop();
+    this.#call?.close();
+    this.#call = null;
+    voice.drop();
+    stage.stop();
+    stage.showStill(gallery.chosen);
+    this.#setPhase("idle");
+    if (problem) {
+      steps.fail(problem);
+      status.fail(problem);
+    } else {
+      steps.reset();
+      status.tell("status_ended");
+    }
+  }
+
+  /** @param {import("./call_buttons.js").Phase} phase */
+  #setPhase(phase) {
+    this.#phase = phase;
+    this.#buttons.show(phase, this.#parts.voice.microphone !== null);
+  }
+}

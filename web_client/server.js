@@ -1,0 +1,133 @@
+// @ts-check
+/** The server's HTTP interface, as docs/protocol.md has it. */
+import { Problem } from "./problem.js";
+
+/**
+ * @typedef {object} Avatar
+ * @property {string} id
+ * @property {string} name
+ * @property {number} width
+ * @property {number} height
+ * @property {string} picture  a path
+ * @property {boolean} builtin
+ */
+/** @typedef {{default: string | null, avatars: Avatar[]}} AvatarList */
+/** @typedef {{version: string, engine: string, ice_servers: RTCIceServer[]}} Config */
+/** @typedef {{path: string, answer: string}} OpenedSession */
+/** @typedef {import("./problem.js").TextKey} TextKey */
+
+const DEFAULT_RETRY_S = 5;
+
+/** @type {Record<string, TextKey>} */
+const BY_CODE = {
+  no_face: "error_no_face",
+  several_faces: "error_several_faces",
+  face_too_small: "error_face_too_small",
+  face_turned: "error_face_turned",
+  unknown_avatar: "error_avatar_gone",
+  built_in_avatar: "error_builtin",
+  too_many_avatars: "error_too_many",
+  not_ready: "error_not_ready",
+};
+
+/** @type {Record<number, TextKey>} */
+const BY_STATUS = {
+  413: "error_too_large",
+  415: "error_not_a_picture",
+  503: "error_busy",
+};
+
+/**
+ * What a refusal means.
+ *
+ * @param {number} status
+ * @param {string} body  `{"error": {"code", "message"}}`, or anything that a proxy may put there
+ * @param {string | null} retryAfter  seconds
+ */
+export function problemOf(status, body, retryAfter) {
+  const { code, message } = errorIn(body);
+  const key = BY_CODE[code] ?? BY_STATUS[status] ?? "error_server";
+  const seconds = Number(retryAfter) || DEFAULT_RETRY_S;
+  return new Problem(key, { status: String(status), seconds }, message);
+}
+
+/** @param {string} body @returns {{code: string, message: string}} */
+function errorIn(body) {
+  try {
+    const { code, message } = JSON.parse(body).error;
+    return { code: String(code ?? ""), message: String(message ?? "") };
+  } catch {
+    return { code: "", message: "" };
+  }
+}
+
+/** @param {string} path @param {RequestInit} [options] */
+async function request(path, options) {
+  const response = await fetch(path, options).catch((error) => {
+    throw new Problem("error_offline", {}, error instanceof TypeError ? "" : String(error));
+  });
+  if (response.ok) return response;
+  throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
+}
+
+/** @returns {Promise<Config>} */
+export const getConfig = async () => (await request("/v1/config")).json();
+
+/** @returns {Promise<AvatarList>} */
+export const getAvatars = async () => (await request("/v1/avatars")).json();
+
+/** @param {string} avatarId */
+export async function deleteAvatar(avatarId) {
+  await request(`/v1/avatars/${encodeURIComponent(avatarId)}`, { method: "DELETE" });
+}
+
+/**
+ * Offer a call to the server.
+ *
+ * @param {string | null} avatarId  null for the server's default
+ * @param {string} offer
+ * @returns {Promise<OpenedSession>}
+ */
+export async function openSession(avatarId, offer) {
+  const query = avatarId === null ? "" : `?avatar=${encodeURIComponent(avatarId)}`;
+  const headers = { "Content-Type": "application/sdp" };
+  const response = await request(`/v1/sessions${query}`, { method: "POST", headers, body: offer });
+  return { path: response.headers.get("Location") ?? "", answer: await response.text() };
+}
+
+/** End a session. It outlives the page, and the server may have ended the session itself. @param {string} path */
+export async function closeSession(path) {
+  await fetch(path, { method: "DELETE", keepalive: true }).catch(() => undefined);
+}
+
+/** Stop talking, when the data channel is not open. A session that is gone needs none of it. @param {string} path */
+export async function interruptSession(path) {
+  await fetch(`${path}/interrupt`, { method: "POST" }).catch(() => undefined);
+}
+
+/**
+ * Upload a portrait. `fetch` cannot report how much was sent, so this is the older interface.
+ *
+ * @param {Blob} picture
+ * @param {string} name
+ * @param {(sentShare: number) => void} onProgress  0 to 1
+ * @returns {Promise<Avatar>}
+ */
+export function uploadAvatar(picture, name, onProgress) {
+  const form = new FormData();
+  form.append("picture", picture, "portrait.jpg");
+  form.append("name", name);
+  form.append("consent", "true");
+  const upload = new XMLHttpRequest();
+  return new Promise((resolve, reject) => {
+    upload.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded / total));
+    upload.addEventListener("error", () => reject(new Problem("error_offline")));
+    upload.addEventListener("load", () => {
+      const { status, responseText } = upload;
+      if (status === 201) resolve(JSON.parse(responseText));
+      else reject(problemOf(status, responseText, upload.getResponseHeader("Retry-After")));
+    });
+    upload.open("POST", "/v1/avatars");
+    upload.send(form);
+  });
+}
