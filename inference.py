@@ -161,7 +161,7 @@ def main(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
     try:
         code = command.main(list(arguments), "inference.py", standalone_mode=False, obj=load) or 0
         if code == STOPPED:  # typer's answer to Ctrl-C
-            print("stopped, nothing was written", file=sys.stderr)
+            print("stopped", file=sys.stderr)
         return code
     except AvatarError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -162,5 +162,5 @@ def test_ctrl_c_leaves_nothing(given: dict[str, str], tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         _, error = running.communicate(timeout=30)
     assert running.returncode == STOPPED
-    assert error.strip() == "stopped, nothing was written"
+    assert error.strip() == "stopped"
     assert sorted(tmp_path.iterdir()) == before
