@@ -1,0 +1,78 @@
+"""Start the avatar server: `python run_server.py`, then open the address that it prints."""
+
+import logging
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from typer import Option
+
+from engine.api import MAX_SIZE, MAX_STRENGTH, MIN_SIZE, AvatarError, Engine, Framing, Picture
+from engine.api import PortraitOptions as Portrait
+from engine.picture import read_picture, read_picture_file
+from engine.portraits import bundled_portraits
+from streamer.serve import Address, run
+from streamer.service import EngineParts, ServiceSettings
+
+Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
+Kind = StrEnum("Kind", ["PORTRAIT"])
+Level = StrEnum("Level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+DATA_FOLDER = Path("~/.local/share/vexpress-live")
+
+
+def engine_parts(kind: Kind, device: Device, avatar: Path | None) -> EngineParts:
+    """Tell the server how to make its engine and whom to show first. Loads nothing yet."""
+
+    def load() -> Engine:
+        return cast(Engine, import_module(f"engine.{kind}.engine").load_engine(device))
+
+    def portraits() -> dict[str, Picture]:
+        chosen = {avatar.stem: read_picture_file(avatar)} if avatar else {}
+        return {**chosen, **bundled_portraits()}
+
+    return EngineParts(name=kind, load=load, read_picture=read_picture, portraits=portraits)
+
+
+@app.command(help=__doc__)
+def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
+    host: Annotated[str, Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65_535, help="0 takes any free port.")] = 8010,
+    avatar: Annotated[Path | None, Option(help="Picture of the default avatar.")] = None,
+    engine: Annotated[Kind, Option(help="Which engine paints.")] = Kind.PORTRAIT,
+    device: Annotated[Device, Option(help="Where it computes.")] = Device.AUTO,
+    size: Annotated[int, Option(min=MIN_SIZE, max=MAX_SIZE, help="Pixels, even.")] = 512,
+    framing: Annotated[Framing, Option(help="Head, or full picture.")] = Framing.CROP,
+    max_sessions: Annotated[int, Option(min=1, max=100, help="Visitors at a time.")] = 4,
+    badge: Annotated[bool, Option(help="Show the AI avatar badge.")] = True,
+    seed: Annotated[int | None, Option(help="Of idle motion; random if left out.")] = None,
+    expression_strength: Annotated[float, Option(min=0, max=MAX_STRENGTH)] = 1.0,
+    stun: Annotated[list[str] | None, Option(help="STUN server, as stun:host:port.")] = None,
+    data_dir: Annotated[Path, Option(help="For uploads and certificate.")] = DATA_FOLDER,
+    ssl_self_signed: Annotated[bool, Option(help="Serve https.")] = False,
+    log_level: Annotated[Level, Option(help="What the log tells.")] = Level.WARNING,
+) -> None:
+    """Flags to engine to server."""
+    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = ServiceSettings(
+            data_folder=data_dir.expanduser(),
+            portrait=Portrait(size=size, framing=framing),
+            max_sessions=max_sessions,
+            badge=badge,
+            seed=seed,
+            expression_strength=expression_strength,
+            ice_servers=tuple(stun or ()),
+        )
+        address = Address(host=host, port=port, self_signed=ssl_self_signed)
+        parts = engine_parts(engine, device, avatar)
+        run(address, settings, parts, lambda url: typer.echo(f"vexpress-live ready at {url}"))
+    except (AvatarError, ValueError) as error:
+        typer.echo(f"run_server.py: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+if __name__ == "__main__":
+    app(auto_envvar_prefix="VEXPRESS")

@@ -1,0 +1,64 @@
+"""The HTTP application: routers, errors, request ids, the web client."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from streamer import routes_avatars, routes_health, routes_sessions
+from streamer.errors import ANYTHING_ELSE, install_error_handlers
+from streamer.request_ids import RequestIds
+from streamer.routes_health import program_version
+from streamer.service import Service
+
+_API_PAGE = Path(__file__).with_name("api_page.html")
+_API_PREFIX = "v1/"
+
+
+def build_app(service: Service, web_folder: Path) -> FastAPI:
+    """Make the application; the service runs from its start-up to its shut-down."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    app = FastAPI(
+        title="vexpress-live",
+        version=program_version(),
+        description="Speech in, a talking portrait out, live over WebRTC.",
+        lifespan=lifespan,
+        docs_url=None,  # ours loads nothing from elsewhere
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.add_middleware(RequestIds)
+    install_error_handlers(app)
+    app.include_router(routes_sessions.router)
+    app.include_router(routes_avatars.router)
+    app.include_router(routes_health.router)
+    _serve_pages(app, web_folder)
+    return app
+
+
+def _serve_pages(app: FastAPI, web_folder: Path) -> None:
+    files = StaticFiles(directory=web_folder, html=True, check_dir=False)
+
+    @app.get("/docs", include_in_schema=False)
+    async def api_page() -> Response:
+        return FileResponse(_API_PAGE)
+
+    @app.api_route(
+        "/{path:path}", methods=["GET", "HEAD"], name=ANYTHING_ELSE, include_in_schema=False
+    )
+    async def web_client(path: str, request: Request) -> Response:
+        if path.startswith(_API_PREFIX):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        response = await files.get_response(path or ".", request.scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response

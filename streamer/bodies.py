@@ -1,0 +1,62 @@
+"""Reading request bodies without letting them grow."""
+
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+
+from fastapi import Request
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from streamer.errors import RefusedError
+
+
+def media_type(request: Request) -> str:
+    """The content type without its parameters."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def require_media_type(request: Request, expected: str) -> None:
+    """Refuse a body of another type."""
+    given = media_type(request)
+    if given != expected:
+        raise RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "wrong_content_type",
+            f"content type {given[:80] or 'missing'!r}: expected {expected}",
+        )
+
+
+async def limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The body in pieces; more than `limit_bytes` is refused as soon as it is known."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit_bytes:
+        raise _too_large(int(declared), limit_bytes)
+    count = 0
+    async for piece in request.stream():
+        count += len(piece)
+        if count > limit_bytes:
+            raise _too_large(count, limit_bytes)
+        yield piece
+
+
+async def read_body(request: Request, limit_bytes: int) -> bytes:
+    """The whole body."""
+    return b"".join([piece async for piece in limited(request, limit_bytes)])
+
+
+async def read_form(request: Request, limit_bytes: int) -> FormData:
+    """A multipart form; its files must be closed by the caller."""
+    parser = MultiPartParser(request.headers, limited(request, limit_bytes), max_files=1)
+    try:
+        return await parser.parse()
+    except (MultiPartException, KeyError) as error:
+        message = f"not a multipart form: {error}"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "bad_form", message) from error
+
+
+def _too_large(count_bytes: int, limit_bytes: int) -> RefusedError:
+    return RefusedError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "too_large",
+        f"body of {count_bytes} bytes or more: expected at most {limit_bytes}",
+    )

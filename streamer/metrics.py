@@ -1,0 +1,46 @@
+"""Numbers for Prometheus; each app has its own registry."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_LIPS_BUCKETS_S = (0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)
+_ENGINE_BUCKETS_S = (0.004, 0.008, 0.012, 0.016, 0.02, 0.03, 0.04, 0.08, 0.2)
+
+
+class Metrics:
+    """All that `/metrics` shows."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.sessions = Gauge(
+            "vexpress_sessions", "Sessions that are open now.", registry=self._registry
+        )
+        self.frames = Counter(
+            "vexpress_frames",
+            "Frames by what became of them: shown, repeated, dropped.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self.dropped_samples = Counter(
+            "vexpress_dropped_samples",
+            "Samples that came in and were never played.",
+            registry=self._registry,
+        )
+        self.mic_to_lips_s = Histogram(
+            "vexpress_mic_to_lips_seconds",
+            "From a frame's last microphone packet to the release of its picture.",
+            buckets=_LIPS_BUCKETS_S,
+            registry=self._registry,
+        )
+        self.engine_s = Histogram(
+            "vexpress_engine_seconds_per_frame",
+            "Time of the engine per frame.",
+            buckets=_ENGINE_BUCKETS_S,
+            registry=self._registry,
+        )
+        self.errors = Counter(
+            "vexpress_errors", "Errors by code.", ["code"], registry=self._registry
+        )
+
+    def text(self) -> bytes:
+        """The Prometheus exposition."""
+        return generate_latest(self._registry)

@@ -1,0 +1,150 @@
+"""One WebRTC connection: SDP in and out, two tracks, one data channel."""
+
+import asyncio
+import logging
+import time
+from typing import Protocol
+
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamTrack
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+from aiortc.sdp import SessionDescription
+
+from engine.api import AvatarError
+from streamer.encoder_limits import limit_encoder
+from streamer.jitter import replace_jitter_buffer
+from streamer.tracks import FaceTrack, VoiceTrack
+
+log = logging.getLogger(__name__)
+CHANNEL_LABEL = "control"
+_LAST_WORDS_S = 0.2
+_SECTIONS = ["application", "audio", "video"]
+# What aiortc raises on offers that are broken in one way or another.
+_OFFER_ERRORS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    StopIteration,
+    InternalError,
+    InvalidAccessError,
+    InvalidStateError,
+    OperationError,
+)
+
+
+class BadOfferError(AvatarError):
+    """An SDP offer that cannot be answered."""
+
+
+class PeerListener(Protocol):
+    """Who wants to know what a peer does. All are called on the event loop."""
+
+    def peer_connected(self) -> None:
+        """Media can flow."""
+        ...
+
+    def peer_left(self, reason: str) -> None:
+        """The connection is gone."""
+        ...
+
+    def peer_said(self, text: str) -> None:
+        """A message came on the data channel."""
+        ...
+
+
+class Peer:
+    """The server's end of a call."""
+
+    def __init__(self, ice_servers: list[str], listener: PeerListener) -> None:
+        servers = [RTCIceServer(url) for url in ice_servers]
+        self.voice = VoiceTrack()
+        self.face = FaceTrack()
+        self.microphone: MediaStreamTrack | None = None
+        self._listener = listener
+        self._channel: RTCDataChannel | None = None
+        # An explicit list: aiortc's default would ask a public server for our address.
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._connection.on("connectionstatechange", self._state_changed)
+        self._connection.on("datachannel", self._channel_opened)
+        self._connection.on("track", self._track_opened)
+
+    async def answer(self, offer: str) -> str:
+        """SDP offer to SDP answer. Raises `BadOfferError`."""
+        _check(offer)
+        connection = self._connection
+        voice = connection.addTransceiver(self.voice, "sendrecv")
+        voice.setCodecPreferences(_capabilities("audio", "audio/opus"))
+        face = connection.addTransceiver(self.face, "sendonly")
+        face.setCodecPreferences(_capabilities("video", "video/"))  # VP8 comes first
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            limit_encoder(face.sender, face._codecs[0])
+            replace_jitter_buffer(voice.receiver, time.monotonic)
+            await connection.setLocalDescription(await connection.createAnswer())
+        except _OFFER_ERRORS as error:
+            raise BadOfferError(f"cannot answer this SDP offer: {error}") from error
+        return str(connection.localDescription.sdp)
+
+    def send(self, text: str) -> None:
+        """Send a message, if the channel is open."""
+        if self._channel is not None and self._channel.readyState == "open":
+            self._channel.send(text)
+
+    async def aclose(self) -> None:
+        """Say what is still unsaid and hang up; safe to call twice."""
+        channel = self._channel
+        if channel is not None and channel.readyState == "open" and channel.bufferedAmount:
+            await asyncio.sleep(_LAST_WORDS_S)
+        self.voice.stop()
+        self.face.stop()
+        await self._connection.close()
+
+    def _state_changed(self) -> None:
+        state = self._connection.connectionState
+        log.debug("peer is %s", state)
+        if state == "connected":
+            self._listener.peer_connected()
+        elif state in ("failed", "closed"):
+            self._listener.peer_left(f"connection {state}")
+
+    def _track_opened(self, track: MediaStreamTrack) -> None:
+        if track.kind == "audio":
+            self.microphone = track
+
+    def _channel_opened(self, channel: RTCDataChannel) -> None:
+        if channel.label == CHANNEL_LABEL:
+            self._channel = channel
+            channel.on("message", self._message_came)
+
+    def _message_came(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            self._listener.peer_said(message)
+
+
+def _capabilities(kind: str, prefix: str) -> list[RTCRtpCodecCapability]:
+    codecs = RTCRtpSender.getCapabilities(kind).codecs
+    return [codec for codec in codecs if codec.mimeType.startswith(prefix)]
+
+
+def _check(offer: str) -> None:
+    """One section of each kind, or a clear word about it."""
+    try:
+        description = SessionDescription.parse(offer)
+    except _OFFER_ERRORS as error:
+        raise BadOfferError(f"not an SDP offer: {offer[:40]!r}") from error
+    sections = sorted(section.kind for section in description.media)
+    if sections != _SECTIONS:
+        raise BadOfferError(
+            f"SDP offer with the sections {', '.join(sections) or 'none'}: "
+            "expected one audio, one video and one application section"
+        )

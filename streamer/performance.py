@@ -1,0 +1,89 @@
+"""A stream of the engine, run in a worker thread for one session."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import av
+import cv2
+import numpy as np
+
+from engine.api import Picture, Samples, Stream, Unit
+from streamer.handoff import DropOldest
+from streamer.worker import Worker
+
+HANDOFF_CAPACITY_UNITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A unit's picture, ready for an encoder."""
+
+    generation: int
+    index: int
+    picture: av.VideoFrame
+    engine_s: float  # what the engine took for it
+
+
+def to_video_frame(picture: Picture) -> av.VideoFrame:
+    """[height, width, 3] RGB to the planes that encoders want."""
+    planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+
+
+class Performance:
+    """Posts a session's samples to the worker and hands back what the engine paints.
+
+    `receive` and `fail` are called on the event loop.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        stream: Stream,
+        receive: Callable[[Rendered], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._worker = worker
+        self._stream = stream
+        self._rendered: DropOldest[Rendered] = DropOldest(HANDOFF_CAPACITY_UNITS, receive)
+        self._failures: DropOldest[Exception] = DropOldest(1, fail)
+
+    @property
+    def dropped_units(self) -> int:
+        """Units that the event loop was too late to take."""
+        return self._rendered.dropped
+
+    def push(self, samples: Samples) -> bool:
+        """Queue samples; False when the queue is full."""
+        return self._worker.post(self, partial(self._guard, partial(self._push, samples)))
+
+    def restart(self, generation: int) -> None:
+        """Drop what is queued; what follows belongs to `generation`."""
+        self._worker.forget(self)
+        self._worker.post(self, partial(self._guard, partial(self._stream.reset, generation)))
+
+    async def aclose(self) -> None:
+        """Stop computing and release the stream."""
+        self._rendered.close()
+        self._failures.close()
+        self._worker.forget(self)
+        await self._worker.run(self, self._stream.close)
+
+    def _push(self, samples: Samples) -> None:
+        begin_s = time.perf_counter()
+        units = self._stream.push(samples)
+        engine_s = (time.perf_counter() - begin_s) / max(1, len(units))
+        for unit in units:
+            self._rendered.put_from_thread(_rendered(unit, engine_s))
+
+    def _guard(self, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except Exception as error:  # noqa: BLE001  ends this session, not the worker
+            self._failures.put_from_thread(error)
+
+
+def _rendered(unit: Unit, engine_s: float) -> Rendered:
+    return Rendered(unit.epoch, unit.frame_index, to_video_frame(unit.picture), engine_s)

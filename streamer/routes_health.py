@@ -1,0 +1,58 @@
+"""What operators and the web client want to know about the server."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from engine.config import TIMING
+from streamer.access import Serving
+from streamer.studio import NotReadyError
+
+router = APIRouter(tags=["server"])
+_PROJECT_FILE = Path(__file__).parents[1] / "pyproject.toml"
+
+
+@cache
+def program_version() -> str:
+    """The version in the project file: the one place where it stands."""
+    project = tomllib.loads(_PROJECT_FILE.read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def health() -> dict[str, str]:
+    """Always yes, if this comes back."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Are the models warm?")
+async def readiness(service: Serving) -> dict[str, str]:
+    """503 until the default avatar can be talked to."""
+    if not service.ready:
+        raise NotReadyError("the engine is still being loaded: try again in a few seconds")
+    return {"status": "ready"}
+
+
+@router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
+async def metrics(service: Serving) -> Response:
+    """Text exposition."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/v1/config", summary="What a client needs to know")
+async def config(service: Serving) -> dict[str, Any]:
+    """Constant while the server runs."""
+    settings = service.settings
+    return {
+        "version": program_version(),
+        "engine": service.parts.name,
+        "frame_rate_hz": TIMING.frame_rate_hz,
+        "size": settings.portrait.size,
+        "badge": settings.badge,
+        "max_sessions": settings.max_sessions,
+        "ice_servers": [{"urls": url} for url in settings.ice_servers],
+    }

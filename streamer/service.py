@@ -1,0 +1,110 @@
+"""What the app serves, without HTTP: engine, avatars and sessions, started and stopped together."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from engine.api import BadPictureError, Engine, Picture, PortraitOptions, StreamOptions
+from engine.config import TIMING
+from streamer.avatars import Avatars
+from streamer.metrics import Metrics
+from streamer.sessions import Sessions
+from streamer.studio import Studio
+
+log = logging.getLogger(__name__)
+_SEED_BITS = 31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """What the program that starts the server knows about the engine."""
+
+    name: str
+    load: Callable[[], Engine]
+    read_picture: Callable[[bytes], Picture]
+    portraits: Callable[[], dict[str, Picture]]  # the first one is the default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """How the service behaves; frozen, read once at the edge."""
+
+    data_folder: Path
+    portrait: PortraitOptions = field(default_factory=PortraitOptions)
+    max_sessions: int = 4
+    badge: bool = True
+    seed: int | None = None  # None: each session has its own
+    expression_strength: float = 1.0
+    ice_servers: tuple[str, ...] = ()
+
+
+class Service:
+    """Owns the studio, the avatars and the sessions."""
+
+    def __init__(self, settings: ServiceSettings, parts: EngineParts) -> None:
+        self.settings = settings
+        self.parts = parts
+        self.ready = False
+        self.running = asyncio.Event()
+        self.metrics = Metrics()
+        self.studio = Studio(settings.portrait)
+        self.avatars = Avatars(self.studio, settings.data_folder / "avatars", parts.read_picture)
+        self.sessions = Sessions(
+            self.studio,
+            self.metrics,
+            settings.max_sessions,
+            list(settings.ice_servers),
+            self._stream_options,
+        )
+        self._unprepared: list[tuple[str, Picture]] = []
+        self._owned = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._owned.enter_context(self.studio)
+        self._owned.push_async_callback(self.sessions.aclose)
+        self.running.set()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.ready = False
+        await self._owned.aclose()
+
+    async def warm_up(self) -> None:
+        """Load the engine and the default avatar, then be ready. Raises `BadPictureError`."""
+        await self.studio.load(self.parts.load)
+        portraits = await self.studio.at_desk(self.parts.portraits)
+        (name, picture), *self._unprepared = portraits.items()
+        entry = await self.avatars.add_builtin(name, picture)
+        await self._rehearse(entry.avatar.avatar_id)
+        self.ready = True
+
+    async def fill_shelf(self) -> None:
+        """Prepare all other avatars, while visitors are served already."""
+        for name, picture in self._unprepared:
+            try:
+                await self.avatars.add_builtin(name, picture)
+            except BadPictureError as error:
+                log.warning("portrait %s is skipped: %s", name, error)
+        await self.avatars.load_uploads()
+
+    async def _rehearse(self, avatar_id: str) -> None:
+        """Pay for everything that happens only once before the first visitor comes."""
+        stream = await self.studio.open(self.avatars.get(avatar_id).avatar, self._stream_options())
+        silence = np.zeros((2 + stream.look_ahead_frames) * TIMING.samples_per_frame, np.float32)
+        await self.studio.live.run(self, lambda: stream.push(silence))
+        await self.studio.live.run(self, stream.close)
+
+    def _stream_options(self) -> StreamOptions:
+        seed = self.settings.seed
+        return StreamOptions(
+            seed=secrets.randbits(_SEED_BITS) if seed is None else seed,
+            expression_strength=self.settings.expression_strength,
+            badge=self.settings.badge,
+        )

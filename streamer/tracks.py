@@ -1,0 +1,84 @@
+"""Thin aiortc tracks: they send what the stage releases, when it is released."""
+
+import asyncio
+from collections import deque
+from fractions import Fraction
+from typing import Generic, TypeVar
+
+import av
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from av.video.frame import PictureType
+
+from engine.config import TIMING
+from streamer.stage import Sight, Sound
+
+F = TypeVar("F", av.AudioFrame, av.VideoFrame)
+VIDEO_CLOCK_HZ = 90_000
+_VIDEO_TICKS_PER_FRAME = VIDEO_CLOCK_HZ // TIMING.frame_rate_hz
+_AUDIO_CAPACITY_PACKETS = 10
+_VIDEO_CAPACITY_FRAMES = 2
+
+
+class ReleasedTrack(MediaStreamTrack, Generic[F]):
+    """Frames wait here only while the encoder is busy; when full, the oldest goes."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self._frames: deque[F] = deque(maxlen=capacity)
+        self._changed = asyncio.Event()
+        self.dropped = 0
+
+    async def recv(self) -> F:
+        """Wait for the next frame."""
+        while not self._frames:
+            if self.readyState != "live":
+                raise MediaStreamError
+            self._changed.clear()
+            await self._changed.wait()
+        return self._frames.popleft()
+
+    def stop(self) -> None:
+        """End the track and whoever waits on it."""
+        super().stop()
+        self._frames.clear()
+        self._changed.set()
+
+    def _put(self, frame: F) -> None:
+        if self.readyState == "live":
+            self.dropped += len(self._frames) == self._frames.maxlen
+            self._frames.append(frame)
+            self._changed.set()
+
+
+class VoiceTrack(ReleasedTrack[av.AudioFrame]):
+    """Sound out: 20 ms of 48 kHz mono per packet."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__(_AUDIO_CAPACITY_PACKETS)
+
+    def release(self, sound: Sound) -> None:
+        """Send one packet now."""
+        frame = av.AudioFrame.from_ndarray(sound.samples[None, :], format="s16", layout="mono")
+        frame.sample_rate = TIMING.wire_rate_hz
+        frame.time_base = Fraction(1, TIMING.wire_rate_hz)
+        frame.pts = sound.wire_index
+        self._put(frame)
+
+
+class FaceTrack(ReleasedTrack[av.VideoFrame]):
+    """Pictures out; their time stamps follow from the sample index of their sound."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__(_VIDEO_CAPACITY_FRAMES)
+
+    def release(self, sight: Sight[av.VideoFrame]) -> None:
+        """Send one picture now."""
+        frame = sight.picture
+        frame.pict_type = PictureType.NONE  # a repeated picture may have been a key frame
+        frame.time_base = Fraction(1, VIDEO_CLOCK_HZ)
+        frame.pts = sight.frame * _VIDEO_TICKS_PER_FRAME
+        self._put(frame)
