@@ -9,15 +9,17 @@ from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
-STEP_S = 0.005
+STEP_S = 0.002
 QUIET_S = 0.2  # what is looked at before an event to know the level at rest
 RISE_SHARE = 0.15  # of the way from rest to peak: beyond noise, well before the vowel is full
 _NOISE_FACTOR = 6.0  # median absolute deviations (about four standard deviations)
 _FEWEST_VALUES = 3
+_FLAT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,16 @@ def lag(cause: Curve, effect: Curve, longest_s: float, earliest_s: float = 0.0) 
     end_s = min(cause.times_s[-1], effect.times_s[-1] - longest_s)
     if end_s - begin_s < longest_s - earliest_s:
         return None
-    grid_s = np.arange(begin_s, end_s, STEP_S)
-    first = cause.held_at(grid_s)
-    delays_s = np.arange(earliest_s, longest_s + STEP_S / 2, STEP_S)
-    alike = np.array([_pearson(first, effect.held_at(grid_s + delay)) for delay in delays_s])
+    count = round((end_s - begin_s) / STEP_S)
+    delays = round((longest_s - earliest_s) / STEP_S) + 1
+    grid_s = begin_s + np.arange(count + delays) * STEP_S
+    later = sliding_window_view(effect.held_at(grid_s + earliest_s), count)[:delays]
+    alike = _pearson(cause.held_at(grid_s[:count]), later)
     best = int(np.argmax(alike))
     if alike[best] <= 0:
         return None
-    return Lag(float(delays_s[best]) + _vertex(alike, best) * STEP_S, float(alike[best]))
+    steps = best + _vertex(alike, best)
+    return Lag(earliest_s + steps * STEP_S, float(alike[best]))
 
 
 def gaps_s(times_s: Floats, at_least_s: float) -> Floats:
@@ -122,10 +126,12 @@ def _usable(*curves: Curve) -> bool:
     return all(len(curve.times_s) >= _FEWEST_VALUES for curve in curves)
 
 
-def _pearson(first: Floats, second: Floats) -> float:
-    first, second = first - first.mean(), second - second.mean()
-    size = float(np.sqrt((first @ first) * (second @ second)))
-    return float(first @ second) / size if size else 0.0
+def _pearson(first: Floats, rows: Floats) -> Floats:
+    """Correlation of `first` [time] with each of `rows` [row, time]; zero where one is flat."""
+    first = first - first.mean()
+    products = rows @ first
+    sizes = rows.std(axis=1) * first.std() * len(first)
+    return np.asarray(np.where(sizes > _FLAT, products / np.maximum(sizes, _FLAT), 0.0))
 
 
 def _vertex(values: Floats, best: int) -> float:

@@ -70,8 +70,9 @@ class Result:
 
 
 def result(name: str, values: Mapping[str, Value]) -> Result:
-    """A result of this machine and this commit."""
-    return Result(name, device_name(), commit_name(), values)
+    """A result of this machine and this commit, with how busy the machine was besides."""
+    busy = {"load_average": os.getloadavg()[0]} if hasattr(os, "getloadavg") else {}
+    return Result(name, device_name(), commit_name(), {**values, **busy})
 
 
 def device_name(cpu_info: Path = _CPU_INFO) -> str:

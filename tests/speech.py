@@ -80,7 +80,9 @@ def write_wav(path: Path, samples: Samples, rate_hz: int = RATE_HZ) -> None:
 
 def _word(random: np.random.Generator, count: int) -> Samples:
     pitch_hz = random.uniform(105, 135)
-    parts = [_syllable(random, pitch_hz * (1 - 0.03 * number), number) for number in range(count)]
+    parts = [
+        _syllable(random, pitch_hz * (1 - 0.03 * min(number, 8)), number) for number in range(count)
+    ]
     word = np.concatenate(parts)
     return np.asarray(word * (PEAK / np.abs(word).max()), np.float32)
 

@@ -1,0 +1,156 @@
+"""A receiving side that adds as little delay as it can, and notes when everything came.
+
+aiortc's own buffers hold sound back by 82 ms and every picture by one frame. Here sound is passed
+on packet by packet and a picture as soon as its last packet, which carries the marker bit, is
+there. What remains on this side is the decoder's thread and one turn of the event loop.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from aiortc import RTCRtpReceiver
+from aiortc.codecs.vpx import Vp8Decoder
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtp import RtpPacket
+from av import AudioFrame, VideoFrame
+from numpy.typing import NDArray
+
+from benchmarks.curves import Curve, Floats
+from engine.api import Picture
+from engine.config import TIMING
+
+_SEQUENCE_NUMBERS = 1 << 16
+_WINDOW_PACKETS = 128  # a gap older than this is given up
+_HOP_SAMPLES = TIMING.wire_rate_hz * 5 // 1000
+_FULL_SCALE = 32768
+_BUFFER_NAME = "_RTCRtpReceiver__jitter_buffer"
+
+
+class PromptSound:
+    """Takes the place of aiortc's jitter buffer: one packet in, one packet out."""
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame]:
+        """Hold nothing back, ask for nothing."""
+        return False, JitterFrame(packet._data, packet.timestamp)  # type: ignore[attr-defined]
+
+
+@dataclass(slots=True)
+class PromptPictures:
+    """As `PromptSound`, for pictures; keeps the film, still encoded, when asked to."""
+
+    keeps: bool = True
+    film: list[JitterFrame] = field(default_factory=list)
+    arrived_s: list[float] = field(default_factory=list)
+    lost: int = 0
+    _waiting: dict[int, RtpPacket] = field(default_factory=dict)
+    _next: int | None = None
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        """Take a packet; the answer is whether a key frame is needed, and a whole picture."""
+        if self._next is None:
+            self._next = packet.sequence_number
+        if self._ahead(packet.sequence_number) >= _SEQUENCE_NUMBERS // 2:
+            return False, None  # a duplicate, or too late
+        self._waiting[packet.sequence_number] = packet
+        gives_up = len(self._waiting) > _WINDOW_PACKETS
+        if gives_up:
+            self._skip_gap()
+        return gives_up, self._take_whole()
+
+    def _ahead(self, number: int) -> int:
+        assert self._next is not None
+        return (number - self._next) % _SEQUENCE_NUMBERS
+
+    def _skip_gap(self) -> None:
+        """Forget what came before the newest packet: a key frame is asked for anyway."""
+        self.lost += 1
+        newest = max(self._waiting, key=self._ahead)
+        self._waiting = {newest: self._waiting[newest]}
+        self._next = newest
+
+    def _take_whole(self) -> JitterFrame | None:
+        parts: list[RtpPacket] = []
+        number = self._next
+        while number in self._waiting:
+            parts.append(self._waiting[number])
+            number = (number + 1) % _SEQUENCE_NUMBERS
+            if parts[-1].marker:
+                return self._release(parts, number)
+        return None
+
+    def _release(self, parts: list[RtpPacket], following: int) -> JitterFrame:
+        for part in parts:
+            del self._waiting[part.sequence_number]
+        self._next = following
+        data = b"".join(part._data for part in parts)  # type: ignore[attr-defined]
+        whole = JitterFrame(data, parts[0].timestamp)
+        if self.keeps:
+            self.film.append(whole)
+            self.arrived_s.append(time.monotonic())
+        return whole
+
+
+def replace_buffer(receiver: RTCRtpReceiver, buffer: PromptSound | PromptPictures) -> None:
+    """Give a receiver a buffer of ours, before its first packet."""
+    if not hasattr(receiver, _BUFFER_NAME):
+        raise RuntimeError(f"RTCRtpReceiver has no {_BUFFER_NAME}: expected aiortc 1.16")
+    setattr(receiver, _BUFFER_NAME, buffer)
+
+
+def developed(film: Iterable[JitterFrame]) -> Iterator[Picture]:
+    """The pictures of a VP8 film once more, [height, width, 3] RGB each."""
+    decoder = Vp8Decoder()
+    for encoded in film:
+        for frame in decoder.decode(encoded):
+            if isinstance(frame, VideoFrame):
+                yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+
+
+@dataclass(slots=True)
+class HeardSound:
+    """Sound packets as they came out of the decoder."""
+
+    decoded_s: list[float] = field(default_factory=list)
+    media_s: list[float] = field(default_factory=list)
+    packets: list[NDArray[np.int16]] = field(default_factory=list)
+
+    def add(self, frame: AudioFrame, now_s: float) -> None:
+        """Note a decoded packet; the left channel stands for both."""
+        assert frame.pts is not None
+        channels = len(frame.layout.channels)
+        self.decoded_s.append(now_s)
+        self.media_s.append(frame.pts / TIMING.wire_rate_hz)
+        self.packets.append(frame.to_ndarray().reshape(-1, channels)[:, 0].astype(np.int16))
+
+    def playable_s(self) -> Floats:
+        """When each packet can be heard: once decoded, and after the packet before it.
+
+        A server may send the packets of one picture together; the second is then played 20 ms
+        after the first. Farther back this does not look: one late packet delays no others.
+        """
+        decoded, media = np.array(self.decoded_s), np.array(self.media_s)
+        after_last = decoded[:-1] + np.diff(media)
+        return np.concatenate([decoded[:1], np.maximum(decoded[1:], after_last)])
+
+    def level(self) -> Curve:
+        """Loudness over time, 5 ms apart, at the moments it could be heard."""
+        return level_curve(self.playable_s(), self.packets)
+
+    def packet_level(self) -> Curve:
+        """Loudness of each packet at the moment it came out of the decoder."""
+        loud = [float(np.sqrt(np.mean((packet / _FULL_SCALE) ** 2))) for packet in self.packets]
+        return Curve(np.array(self.decoded_s), np.array(loud))
+
+
+def level_curve(begins_s: Floats, packets: list[NDArray[np.int16]]) -> Curve:
+    """Loudness (root mean square, 5 ms apart) of packets that begin at given times."""
+    times, values = [np.empty(0)], [np.empty(0)]
+    for begin_s, packet in zip(begins_s, packets, strict=True):
+        hops = packet.reshape(-1, _HOP_SAMPLES).astype(np.float64) / _FULL_SCALE
+        times.append(begin_s + np.arange(len(hops)) * _HOP_SAMPLES / TIMING.wire_rate_hz)
+        values.append(np.sqrt(np.mean(hops**2, axis=1)))
+    joined = np.concatenate(times)
+    order = np.argsort(joined, kind="stable")
+    return Curve(joined[order], np.concatenate(values)[order])
