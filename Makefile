@@ -44,7 +44,7 @@ check-web:
 	@if command -v npm >/dev/null 2>&1; then \
 		$(MAKE) --no-print-directory $(WEB_READY) \
 		&& npm --prefix web_client run --silent check \
-		&& npm --prefix web_client test --silent; \
+		&& NODE_OPTIONS=--test-reporter=spec npm --prefix web_client test --silent; \
 	else \
 		echo "SKIP the web client's types and tests: npm is not installed (Node.js 20 or newer)"; \
 	fi
