@@ -1,0 +1,56 @@
+"""Servers to visit, with the fake engine behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.api import Picture, PortraitOptions
+from engine.picture import read_picture
+from streamer.serve import Address, serve
+from streamer.service import EngineParts, ServiceSettings
+from tests.fakes import FakeEngine
+
+SIZE = 128
+START_S = 20
+
+
+def two_portraits() -> dict[str, Picture]:
+    return {name: np.full((64, 64, 3), level, np.uint8) for name, level in (("a", 10), ("b", 20))}
+
+
+@pytest.fixture
+def parts() -> EngineParts:
+    return EngineParts(
+        name="fake", load=FakeEngine, read_picture=read_picture, portraits=two_portraits
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServiceSettings:
+    return ServiceSettings(
+        data_folder=tmp_path, portrait=PortraitOptions(size=SIZE), max_sessions=2, seed=1
+    )
+
+
+@asynccontextmanager
+async def running_server(settings: ServiceSettings, parts: EngineParts) -> AsyncIterator[str]:
+    """The real server on a free port; yields its address."""
+    urls: asyncio.Queue[str] = asyncio.Queue()
+    serving = asyncio.create_task(serve(Address(port=0), settings, parts, urls.put_nowait))
+    try:
+        async with asyncio.timeout(START_S):
+            url = await urls.get()
+        yield url
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+@pytest.fixture
+async def server(settings: ServiceSettings, parts: EngineParts) -> AsyncIterator[str]:
+    async with running_server(settings, parts) as url:
+        yield url
