@@ -4,11 +4,9 @@ Everything is painted once per portrait in the still's own pixels; a frame only 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.api import Picture
 from engine.portrait.fields import Box
@@ -22,25 +20,26 @@ from engine.portrait.topology import (
     EyeTopology,
 )
 
-_SHOWS_TEETH_CM = 0.25  # a still whose lips part further gives its own teeth
+_SHOWS_TEETH_CM = 0.25  # a still whose lips part further may give its own teeth
+_TEETH_SHARE = 0.35  # of the opening that must look like teeth
 _TONGUE_SHARE = 0.55  # of the jaw's way that the tongue takes
-_SHADOW_TINT = np.array([0.8, 1.1, 1.2], np.float32)  # shadows in a mouth are red
+_SHADOW_TINT = np.array([0.85, 1.06, 1.12], np.float32)  # shadows in a mouth are red
 _STILL_PIXELS = 0.05  # gaze shifts below this are not painted
 _CHEEKS = (50, 280, 101, 330)
 
 
 @dataclass(frozen=True, slots=True)
 class MouthInterior:
-    """Layers of the mouth over its aperture's box: premultiplied colour 0..255, cover 0..1."""
+    """Layers of the mouth over its aperture's box: premultiplied colour and cover."""
 
-    cavity: Floats  # [height, width, 3]
-    upper_teeth: Floats  # [height, width, 4], fixed to the skull
-    lower_teeth: Floats  # [height, width, 4], fixed to the jaw
-    tongue: Floats  # [height, width, 4], half-way with the jaw
+    cavity: Picture  # [height, width, 3]
+    upper_teeth: Picture  # [height, width, 4], fixed to the skull
+    lower_teeth: Picture  # [height, width, 4], fixed to the jaw
+    tongue: Picture  # [height, width, 4], half-way with the jaw
     down: Floats  # [2] the jaw's way in the still, a unit vector
     shadow_pixels: float  # how far the upper lip's shadow reaches
 
-    def paint(self, skull: Floats, jaw: Floats, upper: Floats, lower: Floats) -> Floats:
+    def paint(self, skull: Floats, jaw: Floats, upper: Floats, lower: Floats) -> Picture:
         """The open mouth [height, width, 3] under lips whose edges lie `upper` and `lower` away.
 
         `skull` [2, 3] places what is fixed to the skull, `jaw` [2] is the jaw's way in pixels.
@@ -51,7 +50,8 @@ class MouthInterior:
         painted = _over(_place(self.upper_teeth, skull), painted)
         shade = np.clip(-upper / self.shadow_pixels, 0, 1) * 0.45 + 0.55
         shade *= np.clip(-lower / (0.5 * self.shadow_pixels), 0, 1) * 0.25 + 0.75
-        return np.asarray(painted * shade[..., None] ** _SHADOW_TINT, np.float32)
+        light = 1 - (1 - shade)[..., None] * _SHADOW_TINT
+        return np.asarray(painted * light, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,16 @@ class EyeInterior:
     pixels_per_radian: float
     reach_pixels: float  # no gaze shift goes further
 
-    def paint(self, gaze: Floats, skull: Floats) -> Floats:
+    def paint(self, gaze: Floats, skull: Floats) -> Picture:
         """The eyeball [height, width, 3] under a gaze (left, up) in radians."""
         shift = np.clip(gaze * self.pixels_per_radian, -self.reach_pixels, self.reach_pixels)
-        looking: NDArray[Any] = self.ball
+        looking = self.ball
         if np.abs(shift).max() > _STILL_PIXELS:
             ys, xs = np.mgrid[: self.slide.shape[0], : self.slide.shape[1]].astype(np.float32)
             from_x = xs - self.slide * np.float32(shift[0])
             from_y = ys + self.slide * np.float32(0.6 * shift[1])
-            looking = np.asarray(cv2.remap(self.ball, from_x, from_y, cv2.INTER_LINEAR))
-        return _place(looking, skull, cv2.BORDER_REPLICATE).astype(np.float32)
+            looking = np.asarray(cv2.remap(looking, from_x, from_y, cv2.INTER_LINEAR), np.uint8)
+        return _place(looking, skull, cv2.BORDER_REPLICATE)
 
 
 def paint_eye(
@@ -106,14 +106,14 @@ def paint_mouth(still: Picture, aperture: Aperture, anatomy: Anatomy) -> MouthIn
     teeth = _teeth_colour(light, tint)
     upper = _teeth(frame, teeth, top=-0.75, edge=0.12, count=8)
     lower = _teeth(frame, teeth * 0.8, top=0.32, edge=1.1, count=8)
-    own = _own_teeth(part, aperture, anatomy)
+    own = _own_teeth(part, aperture, anatomy, light)
     if own is not None:
         upper = own + upper * (1 - own[..., 3:])
     return MouthInterior(
-        _cavity(frame, light),
-        upper,
-        lower,
-        _tongue(frame, light),
+        _cavity(frame, light).astype(np.uint8),
+        _layer(upper),
+        _layer(lower),
+        _layer(_tongue(frame, light)),
         anatomy.down.astype(np.float32),
         0.45 * anatomy.pixels_per_cm,
     )
@@ -153,8 +153,8 @@ def _soft(values: Doubles, softness: float) -> Doubles:
 
 def _teeth_colour(light: float, tint: Doubles) -> Doubles:
     """Ivory under the light that falls on the face."""
-    ivory = np.array([1.0, 0.96, 0.88]) * (0.6 + 0.4 * tint)
-    return np.asarray(ivory * np.clip(0.6 * light + 70, 0, 225))
+    ivory = np.array([1.0, 0.96, 0.88]) * (0.75 + 0.25 * tint)
+    return np.asarray(np.minimum(ivory * (0.62 * light + 75), 235))
 
 
 def _teeth(frame: _MouthFrame, colour: Doubles, *, top: float, edge: float, count: int) -> Floats:
@@ -195,12 +195,12 @@ def _tongue(frame: _MouthFrame, light: float) -> Floats:
     cover = np.clip(mound * 2.2, 0, 1)
     furrow = 1 - 0.18 * np.exp(-((frame.u / 0.06) ** 2))
     shade = (0.62 + 0.38 * np.clip(mound, 0, 1)) * furrow
-    colour = np.array([168.0, 84.0, 82.0]) * np.clip(light / 190, 0.4, 1.1)
+    colour = np.array([168.0, 84.0, 82.0]) * np.clip(light / 190, 0.4, 1.0)
     layer = np.concatenate([shade[..., None] * colour, np.ones_like(cover)[..., None]], -1)
     return np.asarray(layer * cover[..., None], np.float32)
 
 
-def _own_teeth(part: Floats, aperture: Aperture, anatomy: Anatomy) -> Floats | None:
+def _own_teeth(part: Floats, aperture: Aperture, anatomy: Anatomy, light: float) -> Floats | None:
     """The still's own teeth [h, w, 4], when its lips part far enough to show them."""
     points = anatomy.points
     gap = float(np.linalg.norm(points[UPPER_LIP_INNER[5]] - points[LOWER_LIP_INNER[5]]))
@@ -210,9 +210,10 @@ def _own_teeth(part: Floats, aperture: Aperture, anatomy: Anatomy) -> Floats | N
     cover = np.clip((inside - 0.5) / 1.5, 0, 1)[..., None]
     hidden = (cover[..., 0] < 1).astype(np.uint8)
     grown = cv2.inpaint(part.astype(np.uint8), hidden, 2, cv2.INPAINT_TELEA).astype(np.float32)
-    bright = grown.mean(-1, keepdims=True)
-    level = float(np.quantile(bright[cover > 0], 0.6)) if (cover > 0).any() else 1.0
-    teeth = np.clip((bright / max(level, 1.0) - 0.45) / 0.3, 0, 1)
+    bright, pale = grown.mean(-1, keepdims=True), grown.min(-1) / np.maximum(grown.max(-1), 1)
+    teeth = np.clip((bright / light - 0.4) / 0.2, 0, 1) * _soft(pale - 0.6, 0.15)[..., None]
+    if (teeth * cover).sum() < _TEETH_SHARE * cover.sum():
+        return None
     behind = np.clip((-aperture.lower_edge + 2.5) / 3.0, 0, 1)[..., None]
     reach = np.clip((inside + 0.35 * anatomy.pixels_per_cm) / 2.0, 0, 1)[..., None]
     cover = teeth * behind * reach
@@ -234,12 +235,19 @@ def _moved(affine: Floats, shift: Floats) -> Floats:
     return moved
 
 
-def _place(layer: NDArray[Any], affine: Floats, border: int = cv2.BORDER_CONSTANT) -> Floats:
+def _layer(painted: Floats) -> Picture:
+    """Premultiplied colour 0..255 and cover 0..1 to bytes, [height, width, 4]."""
+    return np.asarray(np.clip(painted * (1, 1, 1, 255) + 0.5, 0, 255), np.uint8)
+
+
+def _place(layer: Picture, affine: Floats, border: int = cv2.BORDER_CONSTANT) -> Picture:
     size = (layer.shape[1], layer.shape[0])
     placed = cv2.warpAffine(layer, affine, size, flags=cv2.INTER_LINEAR, borderMode=border)
-    return np.asarray(placed)
+    return np.asarray(placed, np.uint8)
 
 
-def _over(layer: Floats, behind: Floats) -> Floats:
+def _over(layer: Picture, behind: Picture) -> Picture:
     """A premultiplied layer [height, width, 4] over an opaque one [height, width, 3]."""
-    return np.asarray(layer[..., :3] + behind * (1 - layer[..., 3:]), np.float32)
+    clear = cv2.cvtColor(255 - layer[..., 3], cv2.COLOR_GRAY2RGB)
+    under = cv2.multiply(behind, clear, scale=1 / 255)
+    return np.asarray(cv2.add(under, cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB)), np.uint8)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.api import Picture
 from engine.portrait.channels import CHANNELS, SHAPE, Channel
@@ -18,6 +19,8 @@ _NEAR_SCALE = 0.016  # growth per centimetre nearer: a face at arm's length
 _OVERLAP_PIXELS = 0.75  # how far the layers of an aperture overlap, so that no crack shows
 _NO_MAP = np.empty(0, np.float32)  # the maps hold x and y together
 _TURN_LIMIT = 0.26  # radians; beyond it the still has nothing to show
+_SHEET_MARGIN = 0.2  # of an aperture's width: skin that may slide in from outside its box
+_EDGE_ZERO, _EDGE_SCALE = 128, 12.0  # how distances are kept in a byte: 1/12 pixel, +-10 pixels
 _BLINKS = (Channel.BLINK_RIGHT, Channel.BLINK_LEFT)
 
 
@@ -49,7 +52,7 @@ def rigid_motion(motion: Floats, rig: Rig) -> Rigid:
     return Rigid((turn * scale).astype(np.float32), (shift * rig.pixels_per_cm).astype(np.float32))
 
 
-Painter: TypeAlias = Callable[[Floats, Floats], Floats]  # edge distances to colour
+Painter: TypeAlias = Callable[[Floats, Floats], Picture]  # edge distances to colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,17 @@ class Renderer:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        patches = [scene.rig.head]
-        for aperture in (scene.rig.mouth, *scene.rig.eyes):
-            patches += [aperture.upper, aperture.lower]
-        self._pixels = {id(patch): _pixel_grid(patch) for patch in patches}
-        self._source = np.ascontiguousarray(scene.still)
+        height, width = scene.cutout.shape[:2]
+        ys, xs = np.mgrid[:height, :width].astype(np.float32)
+        self._pixels = np.stack([xs, ys], -1)
+        apertures = (scene.rig.mouth, *scene.rig.eyes)
+        self._mouth_sheets, *self._eye_sheets = (
+            (
+                _sheet(scene.still, aperture, aperture.upper, aperture.upper_edge),
+                _sheet(scene.still, aperture, aperture.lower, aperture.lower_edge),
+            )
+            for aperture in apertures
+        )
 
     def render(self, motion: Floats) -> Picture:
         """The frame [height, width, 3] of a motion vector [20]."""
@@ -82,12 +91,13 @@ class Renderer:
         frame[rig.head.box.rows, rig.head.box.columns] = self._head(shape, rigid)
         jaw = float(motion[Channel.JAW_OPEN])
         mouth = self._mouth_painter(jaw, rigid)
-        self._aperture(frame, rig.mouth, _Pose(shape, rigid), mouth)
+        self._aperture(frame, self._mouth_sheets, _Pose(shape, rigid), mouth)
         gaze = motion[[Channel.GAZE_LEFT, Channel.GAZE_UP]]
-        for aperture, eye, blink in zip(rig.eyes, self._scene.eyes, _BLINKS, strict=True):
+        eyes = zip(rig.eyes, self._eye_sheets, self._scene.eyes, _BLINKS, strict=True)
+        for aperture, sheets, eye, blink in eyes:
             lids = np.append(shape, np.clip(motion[blink], 0, 1)).astype(np.float32)
             ball = eye.paint(gaze, self._fixed(aperture, rigid))
-            self._aperture(frame, aperture, _Pose(lids, rigid), lambda *_, ball=ball: ball)
+            self._aperture(frame, sheets, _Pose(lids, rigid), lambda *_, ball=ball: ball)
         return frame
 
     def _mouth_painter(self, jaw_cm: float, rigid: Rigid) -> "Painter":
@@ -106,15 +116,11 @@ class Renderer:
         shift = rigid.turn[:2, 2] * depth + rigid.shift[:2] + corner - matrix @ corner
         return np.column_stack([matrix, shift]).astype(np.float32)
 
-    def _map(self, patch: Patch, coefficients: Floats, rigid: Rigid) -> Floats:
-        """For every pixel of the patch's box where it comes from, [height, width, 2]."""
-        back = patch.backward(patch.forward(coefficients, rigid))
-        return self._pixels[id(patch)] + patch.full_size(back)
-
     def _head(self, shape: Floats, rigid: Rigid) -> Picture:
         scene = self._scene
-        box = scene.rig.head.box
-        places = self._map(scene.rig.head, shape, rigid) - np.array([box.left, box.top], np.float32)
+        patch = scene.rig.head
+        back = patch.backward(patch.forward(shape, rigid))
+        places = self._pixels + patch.full_size(back)
         whole, part = cv2.convertMaps(places, _NO_MAP, cv2.CV_16SC2)
         warped = cv2.remap(
             scene.cutout, whole, part, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -125,36 +131,69 @@ class Renderer:
         return np.asarray(cv2.add(front, behind), np.uint8)
 
     def _aperture(
-        self, frame: Picture, aperture: Aperture, pose: "_Pose", interior: "Painter"
+        self, frame: Picture, sheets: tuple["_Sheet", "_Sheet"], pose: "_Pose", interior: "Painter"
     ) -> None:
         """Slide the two layers of skin over the interior, in place."""
-        upper, upper_in = self._layer(aperture, aperture.upper, aperture.upper_edge, pose)
-        lower, lower_in = self._layer(aperture, aperture.lower, aperture.lower_edge, pose)
-        upper_cover = np.clip(upper_in + _OVERLAP_PIXELS, 0, 1)[..., None]
-        lower_cover = np.clip(lower_in + _OVERLAP_PIXELS, 0, 1)[..., None]
-        painted = lower
+        (upper, upper_in), (painted, lower_in) = (self._slide(sheet, pose) for sheet in sheets)
         if (np.maximum(upper_in, lower_in) < -_OVERLAP_PIXELS).any():
-            inside = interior(upper_in, lower_in)
-            painted = inside + (lower - inside) * lower_cover
-        painted += (upper - painted) * upper_cover
-        target = frame[aperture.box.rows, aperture.box.columns]
-        target[:] = target + (painted - target) * aperture.feather + 0.5
+            painted = _blend(painted, interior(upper_in, lower_in), _cover(lower_in))
+        painted = _blend(upper, painted, _cover(upper_in))
+        box = sheets[0].patch.box
+        target = frame[box.rows, box.columns]
+        target[:] = _blend(painted, np.ascontiguousarray(target), sheets[0].feather)
 
-    def _layer(
-        self, aperture: Aperture, patch: Patch, edge: Floats, pose: "_Pose"
-    ) -> tuple[Floats, Floats]:
-        """Colour [height, width, 3] of one layer and its pixels inside the edge [height, width]."""
-        places = self._map(patch, pose.coefficients, pose.rigid)
-        colour = cv2.remap(
-            self._source, places, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    @staticmethod
+    def _slide(sheet: "_Sheet", pose: "_Pose") -> tuple[Picture, Floats]:
+        """One layer in its place: colour [height, width, 3], pixels inside its edge."""
+        back = sheet.patch.backward(sheet.patch.forward(pose.coefficients, pose.rigid))
+        places = sheet.pixels + sheet.patch.full_size(back)
+        slid = cv2.remap(
+            sheet.skin, places, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        local = places - np.array([aperture.box.left, aperture.box.top], np.float32)
-        inside = cv2.remap(edge, local, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return colour.astype(np.float32), np.asarray(inside)
+        inside = slid[..., 3] * np.float32(1 / _EDGE_SCALE) - np.float32(_EDGE_ZERO / _EDGE_SCALE)
+        colour = cv2.cvtColor(slid, cv2.COLOR_RGBA2RGB)
+        return np.asarray(colour, np.uint8), np.asarray(inside, np.float32)
 
 
-def _pixel_grid(patch: Patch) -> Floats:
-    """Coordinates [height, width, 2] of the patch's pixels in the still."""
-    box = patch.box
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """One layer of skin around an aperture."""
+
+    patch: Patch
+    skin: NDArray[
+        np.uint8
+    ]  # [.., .., 4] the box and a margin: colour, and distance inside the edge
+    pixels: Floats  # [height, width, 2] where the box's pixels lie in `skin`
+    feather: Floats  # [height, width]
+
+
+def _sheet(still: Picture, aperture: Aperture, patch: Patch, edge: Floats) -> _Sheet:
+    box = aperture.box
+    margin = round(_SHEET_MARGIN * box.width)
+    around = [(0, 0), (0, 0)]
+    for axis, (start, length) in enumerate(((box.top, box.height), (box.left, box.width))):
+        around[axis] = (min(margin, start), min(margin, still.shape[axis] - start - length))
+    (above, below), (before, after) = around
+    colour = still[
+        box.top - above : box.top + box.height + below,
+        box.left - before : box.left + box.width + after,
+    ]
+    distance = np.clip(_EDGE_ZERO + edge * _EDGE_SCALE, 0, 255).astype(np.uint8)
+    distance = np.pad(distance, around, mode="edge")
     ys, xs = np.mgrid[: box.height, : box.width].astype(np.float32)
-    return np.stack([xs + box.left, ys + box.top], -1)
+    return _Sheet(
+        patch,
+        np.ascontiguousarray(np.concatenate([colour, distance[..., None]], -1)),
+        np.stack([xs + before, ys + above], -1),
+        np.ascontiguousarray(aperture.feather[..., 0]),
+    )
+
+
+def _cover(inside: Floats) -> Floats:
+    """How much a layer covers, 0..1."""
+    return np.asarray(np.clip(inside + np.float32(_OVERLAP_PIXELS), 0, 1))
+
+
+def _blend(front: Picture, behind: Picture, cover: Floats) -> Picture:
+    """`front` where `cover` [height, width] is one, `behind` where it is zero."""
+    return np.asarray(cv2.blendLinear(front, behind, cover, 1 - cover), np.uint8)

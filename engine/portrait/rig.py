@@ -23,6 +23,7 @@ from engine.portrait.topology import (
     LEFT_EYE_OUTER,
     LOWER_LIP,
     LOWER_LIP_INNER,
+    MOUTH_CORNERS,
     RIGHT_CHEEK,
     RIGHT_EYE_OUTER,
     UPPER_LIP,
@@ -34,6 +35,7 @@ _HEAD_GRID = 64  # points along the longer side of the head's box
 _FINE_GRID = 64  # of an aperture's box
 _DEPTH_SHARE = 0.6  # of the basis' depth, which landmarks know least well
 _CLOSED_GAP_CM = 0.04
+_CORNER_OVERLAP_PIXELS = 5.0
 _LID_MEETS = 0.9  # where lids meet, from the upper edge to the lower
 _CREASE_FOLLOWS = 0.6
 _DEPTH_STIFFNESS = 3.0  # the head turns as a smooth shape, without the steps beside nose and ears
@@ -154,7 +156,7 @@ class _Builder:
         box, step = self._box(lips, 0.2 * self._anatomy.width, _FINE_GRID)
         return self._aperture(
             (box, step),
-            (self._without(set(LOWER_LIP)), self._without(set(UPPER_LIP))),
+            (self._without({*LOWER_LIP, *self._chin()}), self._without(set(UPPER_LIP))),
             (self._bend, self._bend),
             (self._mesh[list(UPPER_LIP_INNER), :2], self._mesh[list(LOWER_LIP_INNER), :2]),
         )
@@ -174,6 +176,20 @@ class _Builder:
         box, step = self._box(np.concatenate(edges), 0.15 * self._anatomy.width, _FINE_GRID)
         keep = self._without(set(lower)), self._without(set(upper))
         return self._aperture((box, step), keep, (upper_bend, lower_bend), edges)
+
+    def _chin(self) -> set[int]:
+        """Points under the mouth: they follow the jaw, and the upper lip must not know of them."""
+        corners = self._mesh[list(MOUTH_CORNERS), :2]
+        offset = self._mesh[:, :2] - corners.mean(0)
+        under = offset @ self._anatomy.down > 0
+        near = np.abs(offset @ self._anatomy.across) < 0.75 * np.linalg.norm(
+            np.ptp(corners, axis=0)
+        )
+        return (
+            {int(index) for index in np.flatnonzero(under & near)}
+            - set(UPPER_LIP)
+            - set(MOUTH_CORNERS)
+        )
 
     def _aperture(
         self,
@@ -253,7 +269,12 @@ def _signed_side(box: Box, edge: Doubles, across: Doubles, inwards: Doubles) -> 
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     signed = (inside - outside) / fine
     size = (box.width, box.height)
-    return np.asarray(cv2.resize(signed, size, interpolation=cv2.INTER_AREA), np.float32)
+    small = cv2.resize(signed, size, interpolation=cv2.INTER_AREA)
+    ys, xs = np.mgrid[: box.height, : box.width]
+    along = (np.stack([xs + box.left, ys + box.top], -1) - edge[0]) @ across
+    beyond = np.maximum(-along, along - (edge[-1] - edge[0]) @ across)
+    # Past the corners the layers overlap: they may part there by a little, and no crack shows.
+    return np.asarray(small + np.clip(beyond, 0, _CORNER_OVERLAP_PIXELS), np.float32)
 
 
 def _feather(box: Box) -> Floats:
