@@ -111,19 +111,19 @@ def progress_bar() -> Bar:
 
 
 def shown_on(bar: Bar) -> Callable[[Progress], None]:
-    """Connect the progress of a film to a bar."""
-    task = bar.add_task("rendering", total=None, film_s=0.0, speed=0.0)
+    """Connect the progress of a film to a bar, which appears with the first frames."""
 
     def show(progress: Progress) -> None:
-        elapsed_s = bar.tasks[task].elapsed or 0.0
+        if not bar.tasks:
+            bar.add_task("rendering", film_s=0.0, speed=0.0)
+        task = bar.tasks[0]
         film_s = progress.frames * TIMING.frame_s
-        speed = film_s / elapsed_s if elapsed_s else 0.0
         bar.update(
-            task,
+            task.id,
             total=progress.total_frames,
             completed=progress.frames,
             film_s=film_s,
-            speed=speed,
+            speed=film_s / task.elapsed if task.elapsed else 0.0,
         )
 
     return show

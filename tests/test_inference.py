@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference import BAD_INPUT, STOPPED, main
+from engine.offline import Progress
+from inference import BAD_INPUT, STOPPED, main, progress_bar, shown_on
 from tests.fakes import FakeEngine
 from tests.sounds import chirps, write_sound
 
@@ -138,6 +139,17 @@ def test_missing_flags_cost_one_line(capsys: pytest.CaptureFixture[str]) -> None
     error = capsys.readouterr().err
     assert "--reference_image" in error
     assert error.count("\n") == 1
+
+
+def test_the_bar_follows_the_film() -> None:
+    with progress_bar() as bar:
+        show = shown_on(bar)
+        assert not bar.tasks  # nothing to look at before the first frames
+        show(Progress(10, None))
+        show(Progress(25, 100))
+    task = bar.tasks[0]
+    assert (task.completed, task.total, task.fields["film_s"]) == (25, 100, 1.0)
+    assert task.fields["speed"] > 0
 
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
