@@ -1,0 +1,71 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from engine.api import PortraitOptions, StreamOptions
+from engine.config import TIMING
+from streamer.performance import Performance, Rendered
+from streamer.worker import Worker
+from tests.fakes import FakeEngine, FakeStream
+
+
+@pytest.fixture
+def stream() -> FakeStream:
+    engine = FakeEngine()
+    avatar = engine.prepare(np.full((8, 8, 3), 9, np.uint8), PortraitOptions(size=128))
+    return engine.open(avatar, StreamOptions())
+
+
+async def settle(worker: Worker) -> None:
+    await worker.run("test", lambda: None)
+    await asyncio.sleep(0)
+
+
+def frames_of(count: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.zeros(count * TIMING.samples_per_frame, np.float32)
+
+
+async def test_samples_become_numbered_pictures(stream: FakeStream) -> None:
+    rendered: list[Rendered] = []
+    with Worker("test") as worker:
+        performance = Performance(worker, stream, rendered.append, lambda _: None)
+        performance.push(frames_of(3 + stream.look_ahead_frames))
+        await settle(worker)
+        assert [(each.generation, each.index) for each in rendered] == [(0, 0), (0, 1), (0, 2)]
+        assert (rendered[0].picture.width, rendered[0].picture.height) == (128, 128)
+        await performance.aclose()
+    assert stream.closed
+
+
+async def test_restart_drops_what_is_queued_and_renames_what_follows(stream: FakeStream) -> None:
+    rendered: list[Rendered] = []
+    with Worker("test") as worker:
+        performance = Performance(worker, stream, rendered.append, lambda _: None)
+        performance.push(frames_of(2))
+        performance.restart(7)
+        performance.push(frames_of(1 + stream.look_ahead_frames))
+        await settle(worker)
+        assert [(each.generation, each.index) for each in rendered] == [(7, 0)]
+        await performance.aclose()
+
+
+async def test_a_failing_engine_is_reported_once_and_harms_no_other(stream: FakeStream) -> None:
+    failures: list[Exception] = []
+    with Worker("test") as worker:
+        performance = Performance(worker, stream, lambda _: None, failures.append)
+        performance.push(np.full(9, np.nan, np.float32))
+        await settle(worker)
+        assert "finite" in str(failures[0])
+        assert await worker.run("other", lambda: 1) == 1
+        await performance.aclose()
+
+
+async def test_after_closing_nothing_comes(stream: FakeStream) -> None:
+    rendered: list[Rendered] = []
+    with Worker("test") as worker:
+        performance = Performance(worker, stream, rendered.append, lambda _: None)
+        performance.push(frames_of(5))
+        await performance.aclose()
+        await settle(worker)
+    assert rendered == []
