@@ -19,7 +19,7 @@ from streamer.service import EngineParts, ServiceSettings
 Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
 Kind = StrEnum("Kind", ["PORTRAIT"])
 Level = StrEnum("Level", ["DEBUG", "INFO", "WARNING", "ERROR"])
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 DATA_FOLDER = Path("~/.local/share/vexpress-live")
 
 

@@ -78,8 +78,9 @@ class Service:
 
     async def warm_up(self) -> None:
         """Load the engine and the default avatar, then be ready. Raises `BadPictureError`."""
-        await self.studio.load(self.parts.load)
+        # Portraits first: a wrong file name need not wait for the models.
         portraits = await self.studio.at_desk(self.parts.portraits)
+        await self.studio.load(self.parts.load)
         (name, picture), *self._unprepared = portraits.items()
         entry = await self.avatars.add_builtin(name, picture)
         await self._rehearse(entry.avatar.avatar_id)

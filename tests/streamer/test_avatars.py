@@ -1,0 +1,119 @@
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.api import NoFaceError, PortraitOptions
+from engine.picture import read_picture
+from streamer import avatars
+from streamer.avatars import (
+    Avatars,
+    BuiltInAvatarError,
+    TooManyAvatarsError,
+    UnknownAvatarError,
+    UnreadablePictureError,
+)
+from streamer.studio import NotReadyError, Studio
+from tests.fakes import FakeEngine
+
+
+def png(level: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.full((16, 16, 3), level, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def read_only_record(folder: Path) -> dict[str, Any]:
+    (record_file,) = folder.rglob("record.json")
+    record: dict[str, Any] = json.loads(record_file.read_text())
+    return record
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    with Studio(PortraitOptions(size=128)) as studio:
+        yield studio
+
+
+@pytest.fixture
+async def shelf(studio: Studio, tmp_path: Path) -> Avatars:
+    await studio.load(FakeEngine)
+    return Avatars(studio, tmp_path / "avatars", read_picture)
+
+
+async def test_the_first_bundled_one_is_the_default(shelf: Avatars) -> None:
+    with pytest.raises(NotReadyError):
+        shelf.get(None)
+    for level in (10, 20):
+        await shelf.add_builtin(f"level {level}", np.full((9, 9, 3), level, np.uint8))
+    assert shelf.get(None).name == "level 10"
+    with pytest.raises(BuiltInAvatarError, match="level 20"):
+        await shelf.delete("fake020")
+
+
+async def test_an_upload_is_kept_with_its_consent_and_comes_back(
+    shelf: Avatars, studio: Studio, tmp_path: Path
+) -> None:
+    data = png(50)
+    before = datetime.now(UTC)
+    entry = await shelf.add_upload("Ada", data)
+    record = read_only_record(tmp_path)
+    assert record["name"] == "Ada"
+    assert record["consent"]["given"] is True
+    assert record["consent"]["sha256"] == hashlib.sha256(data).hexdigest()
+    assert before <= datetime.fromisoformat(record["consent"]["at"]) <= datetime.now(UTC)
+    again = Avatars(studio, tmp_path / "avatars", read_picture)
+    await again.load_uploads()
+    assert [each.describe() for each in again.entries] == [entry.describe()]
+
+
+async def test_delete_leaves_nothing_on_disk(shelf: Avatars, tmp_path: Path) -> None:
+    entry = await shelf.add_upload("Ada", png(50))
+    await shelf.delete(entry.avatar.avatar_id)
+    assert not list((tmp_path / "avatars").iterdir())
+    with pytest.raises(UnknownAvatarError, match="fake050"):
+        await shelf.delete("fake050")
+
+
+async def test_refused_pictures_leave_nothing_on_disk(shelf: Avatars, tmp_path: Path) -> None:
+    with pytest.raises(UnreadablePictureError):
+        await shelf.add_upload("x", b"nonsense")
+    with pytest.raises(NoFaceError):
+        await shelf.add_upload("x", png(0))
+    assert not (tmp_path / "avatars").exists()
+
+
+async def test_uploading_a_bundled_picture_gives_the_bundled_avatar(
+    shelf: Avatars, tmp_path: Path
+) -> None:
+    bundled = await shelf.add_builtin("bundled", read_picture(png(30)))
+    assert await shelf.add_upload("mine", png(30)) is bundled
+    assert not list((tmp_path / "avatars").iterdir())
+
+
+async def test_damaged_folders_are_skipped_and_reported(
+    shelf: Avatars, studio: Studio, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await shelf.add_upload("Ada", png(50))
+    broken = tmp_path / "avatars" / "broken"
+    broken.mkdir()
+    (broken / "record.json").write_text('{"name": "x"}')
+    (tmp_path / "avatars" / "cut short").mkdir()
+    again = Avatars(studio, tmp_path / "avatars", read_picture)
+    await again.load_uploads()
+    assert [entry.name for entry in again.entries] == ["Ada"]
+    assert "broken is skipped" in caplog.text
+
+
+async def test_the_shelf_is_bounded(shelf: Avatars, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(avatars, "MAX_UPLOADS", 1)
+    await shelf.add_upload("one", png(50))
+    with pytest.raises(TooManyAvatarsError):
+        await shelf.add_upload("two", png(60))
