@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -20,6 +21,7 @@ from streamer.studio import Studio
 
 log = logging.getLogger(__name__)
 _SEED_BITS = 31
+_STUN_URL = re.compile(r"stun:[^:?\s]+(:\d{1,5})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,11 @@ class ServiceSettings:
     seed: int | None = None  # None: each session has its own
     expression_strength: float = 1.0
     ice_servers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for url in self.ice_servers:
+            if not _STUN_URL.fullmatch(url):
+                raise ValueError(f"STUN server {url!r}: expected stun:host or stun:host:port")
 
 
 class Service:

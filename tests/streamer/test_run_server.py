@@ -60,6 +60,7 @@ def test_help_names_every_flag_and_its_variable() -> None:
         ("--framing", "round"),
         ("--expression-strength", "9"),
         ("--max-sessions", "0"),
+        ("--stun", "stunning"),
         ("--no-such-flag",),
     ],
 )
@@ -67,7 +68,7 @@ def test_bad_flags_are_usage_errors(flags: tuple[str, ...]) -> None:
     ran = start(*flags)
     assert ran.returncode == 2
     assert "Traceback" not in ran.stderr
-    assert flags[0] in ran.stderr
+    assert flags[0].strip("-") in ran.stderr.lower()
 
 
 def test_a_bad_environment_variable_is_a_usage_error_too() -> None:

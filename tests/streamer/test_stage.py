@@ -125,6 +125,21 @@ def test_mic_to_lips_is_short_and_does_not_grow(needs_s: float) -> None:
     assert max(late_s) < 0.080 + 0.040 + 0.020 + max(0.040, needs_s + 0.01)
 
 
+def test_lost_packets_leave_no_standing_delay() -> None:
+    theatre = Theatre(Painter())
+    arrivals: list[float] = []
+    for number in range(3000):
+        if number % 100 == 50 and number < 2000:
+            continue  # lost: the three packets after it wait in the jitter buffer
+        held_s = max(0.0, 0.06 - number % 100 * 0.02 + 50 * 0.02) if number % 100 > 50 else 0.0
+        arrivals.append(START_S + 0.003 + number * 0.02 + (held_s if number < 2000 else 0.0))
+    theatre.microphone_s.extend(arrivals)
+    theatre.run(START_S + 60, level=0.001)
+    lips_s = theatre.stage.readings.mic_to_lips_s
+    assert max(lips_s) < 0.26
+    assert max(lips_s[-250:]) <= max(lips_s[100:200]) + 0.021
+
+
 def test_a_late_picture_never_makes_sound_wait() -> None:
     theatre = Theatre(Painter())
     theatre.run(START_S + 1)
