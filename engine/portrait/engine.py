@@ -1,0 +1,79 @@
+"""The embedded default engine: shipped weights, two CPU cores."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+import cv2
+import numpy as np
+import torch
+
+from engine.api import Avatar, AvatarError, Engine, Picture, PortraitOptions, StreamOptions
+from engine.portrait.channels import CHANNELS
+from engine.portrait.motion import MotionModel
+from engine.portrait.prepare import Preparer
+from engine.portrait.renderer import Renderer, Scene
+from engine.portrait.scene_file import SceneCache, scene_id
+from engine.portrait.stream import PortraitStream
+
+DEVICES = ("auto", "cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class PortraitAvatar:
+    """A prepared portrait. Immutable, shared by every stream that shows it."""
+
+    avatar_id: str
+    scene: Scene = field(repr=False)
+    still: Picture = field(repr=False)  # [height, width, 3] at rest, mouth closed
+
+
+class PortraitEngine:
+    """An `Engine` of small models."""
+
+    def __init__(self, preparer: Preparer, model: MotionModel, cache: SceneCache | None) -> None:
+        self._preparer = preparer
+        self._model = model
+        self._cache = cache
+        self._preparing = Lock()
+
+    def prepare(self, picture: Picture, options: PortraitOptions) -> PortraitAvatar:
+        """Make an avatar of a picture [height, width, 3] uint8 RGB. Raises `BadPictureError`."""
+        name = scene_id(picture, options)
+        with self._preparing:
+            scene = self._cache.load(name) if self._cache else None
+            if scene is None:
+                scene = self._preparer.scene(picture, options)
+                if self._cache:
+                    self._cache.save(name, scene)
+        still = Renderer(scene).render(np.zeros(CHANNELS, np.float32))
+        still.flags.writeable = False
+        return PortraitAvatar(name, scene, still)
+
+    def open(self, avatar: Avatar, options: StreamOptions) -> PortraitStream:
+        """Start a stream of an avatar that this engine prepared."""
+        if not isinstance(avatar, PortraitAvatar):
+            raise AvatarError(f"expected an avatar of the portrait engine, got {avatar!r}")
+        return PortraitStream(Renderer(avatar.scene), avatar, self._model, options)
+
+
+def cache_folder() -> Path:
+    """Where prepared avatars are kept: $VEXPRESS_CACHE_DIR, else the user's cache."""
+    named = os.environ.get("VEXPRESS_CACHE_DIR")
+    base = Path(named) if named else Path.home() / ".cache" / "vexpress-live"
+    return base / "scenes"
+
+
+def load_engine(device: str = "auto", cache: Path | None = None) -> Engine:
+    """Read the shipped weights; keep prepared avatars in `cache`, or in `cache_folder()`.
+
+    Raises `AvatarError` for a device that this engine does not run on.
+    """
+    if device not in DEVICES:
+        raise AvatarError(
+            f"device {device!r}: expected {' or '.join(DEVICES)}, the portrait engine needs no GPU"
+        )
+    torch.set_num_threads(1)  # small models: a second thread costs more than it brings
+    cv2.setNumThreads(1)
+    return PortraitEngine(Preparer.load(), MotionModel.load(), SceneCache(cache or cache_folder()))

@@ -1,0 +1,98 @@
+"""One talking portrait in progress: samples in, units out."""
+
+from collections import deque
+
+import numpy as np
+
+from engine.api import Avatar, Samples, StreamClosedError, StreamOptions, Unit, check_samples
+from engine.badge import BadgePainter
+from engine.config import TIMING
+from engine.portrait.channels import MOUTH
+from engine.portrait.landmarks import Floats
+from engine.portrait.life import SpeechLife, life
+from engine.portrait.motion import LOOK_AHEAD_FRAMES, MotionModel
+from engine.portrait.renderer import Renderer
+
+_FRAME = TIMING.samples_per_frame
+
+
+class PortraitStream:
+    """A `Stream` of the portrait engine: motion of the voice, life of the face, one renderer."""
+
+    def __init__(
+        self, renderer: Renderer, avatar: Avatar, model: MotionModel, options: StreamOptions
+    ) -> None:
+        height, width = avatar.still.shape[:2]
+        self._renderer = renderer
+        self._badge = BadgePainter(width, height) if options.badge else None
+        self._motion = model.open(options.expression_strength)
+        self._speech_life = SpeechLife(options.seed)
+        self._seed = options.seed
+        self._life_frame = options.life_frame  # of frame 0 of this epoch
+        self._epoch = 0
+        self._frame_index = 0
+        self._rest: Samples = np.empty(0, np.float32)  # less than one frame
+        self._waiting: deque[Samples] = deque(maxlen=LOOK_AHEAD_FRAMES + 1)
+        self._closed = False
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """Frames of future audio that a frame waits for."""
+        return LOOK_AHEAD_FRAMES
+
+    def push(self, samples: Samples) -> list[Unit]:
+        """Take any number of samples; return the units that are now due, in order."""
+        if self._closed:
+            raise StreamClosedError("the stream is closed")
+        check_samples(samples)
+        joined = np.concatenate([self._rest, samples])
+        whole = len(joined) // _FRAME * _FRAME
+        self._rest = joined[whole:].copy()
+        pieces = joined[:whole].reshape(-1, _FRAME)
+        return [unit for piece in pieces for unit in self._advance(piece)]
+
+    def flush(self) -> list[Unit]:
+        """Return what is still held back, the last unit padded with silence; then start anew."""
+        held = len(self._waiting) + (len(self._rest) > 0)
+        units: list[Unit] = []
+        if held:
+            padding = -len(self._rest) % _FRAME + LOOK_AHEAD_FRAMES * _FRAME
+            units = self.push(np.zeros(padding, np.float32))[:held]
+        self.reset(self._epoch)
+        return units
+
+    def reset(self, epoch: int) -> None:
+        """Forget all audio and motion; the next unit is number 0 of `epoch`. Life goes on."""
+        self._life_frame += self._frame_index
+        self._epoch, self._frame_index = epoch, 0
+        self._rest = np.empty(0, np.float32)
+        self._waiting.clear()
+        self._motion.reset()
+        self._speech_life.reset()
+
+    def close(self) -> None:
+        """Release the stream; safe to call twice."""
+        self._closed = True
+        self._waiting.clear()
+
+    def _advance(self, piece: Samples) -> list[Unit]:
+        """Take one frame of samples; return the unit that it completes, if any."""
+        self._waiting.append(piece)
+        mouth = self._motion.push(piece)
+        if mouth is None:
+            return []
+        samples = self._waiting.popleft()
+        picture = self._renderer.render(self._vector(mouth))
+        if self._badge is not None:
+            self._badge.paint(picture)
+        picture.flags.writeable = samples.flags.writeable = False
+        unit = Unit(self._frame_index, self._epoch, picture, samples)
+        self._frame_index += 1
+        return [unit]
+
+    def _vector(self, mouth: Floats) -> Floats:
+        """The whole motion of this frame: life, what speech adds to it, and the mouth."""
+        motion = life(self._seed, self._life_frame + self._frame_index)
+        motion = motion + self._speech_life.push(self._motion.loudness)
+        motion[MOUTH] = mouth
+        return np.asarray(motion, np.float32)
