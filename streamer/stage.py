@@ -15,15 +15,15 @@ from engine.api import Samples
 from engine.config import TIMING
 from streamer.ingest import Ingest
 from streamer.pacing import Pacer
-from streamer.playout import Playout
+from streamer.playout import CAPACITY_FRAMES, Playout, Shown
 from streamer.protocol import Interrupted
 from streamer.readings import Readings
 from streamer.resample import Upsampler
 from streamer.speech_queue import SpeechQueue
-from streamer.voice import Voice, VoiceFrame
+from streamer.voice import SILENT_FRAME, Voice, VoiceFrame
 
 T = TypeVar("T")
-RESTART_AFTER_S = 0.4
+RESTART_AFTER_FRAMES = TIMING.frame_rate_hz * 400 // 1000
 _FULL_SCALE = 32_767
 
 
@@ -49,9 +49,9 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Sight(Generic[T]):
-    """One picture."""
+    """One picture, in the slot of the frame of sound with the same number."""
 
-    frame: int
+    slot: int
     picture: T
 
 
@@ -74,9 +74,9 @@ class Stage(Generic[T]):
         self._upsampler = Upsampler()
         self._skipped_samples = 0
         self._second_half = np.zeros(TIMING.wire_samples_per_packet, np.int16)
-        self._playing: tuple[VoiceFrame, float] | None = None  # and when it left
+        self._left: dict[int, tuple[VoiceFrame, float]] = {}  # the last frames, and when
         self._generation = 0
-        self._first_frame = self._epoch_frame = self._expected_frame = 0
+        self._first_frame = self._epoch_frame = 0
 
     @property
     def next_s(self) -> float:
@@ -110,10 +110,9 @@ class Stage(Generic[T]):
         if generation != self._generation:
             return []
         frame = self._first_frame + index
-        self._expected_frame = frame + 1
         self._pacer.reserve.observe(now_s - self._pacer.grid_s(frame))
         shown = self.playout.offer(frame, picture)
-        return [] if shown is None else [self._sight(frame, shown, now_s)]
+        return [] if shown is None else [self._sight(shown, now_s)]
 
     def advance(self, now_s: float) -> list[Release[T]]:
         """Do all that is due."""
@@ -153,13 +152,14 @@ class Stage(Generic[T]):
         voice = self._voice.frame(frame)
         wire = np.clip(self._upsampler.push(voice.samples), -1, 1) * _FULL_SCALE
         first, self._second_half = np.split(wire.astype(np.int16), 2)
-        self._playing = (voice, now_s)
+        self._left[frame] = (voice, now_s)
+        self._left.pop(frame - CAPACITY_FRAMES, None)
         self.readings.sound_left(voice.samples)
         releases: list[Release[T]] = [Sound(2 * frame * TIMING.wire_samples_per_packet, first)]
-        picture = self.playout.due(frame)
-        if picture is not None:
-            releases.insert(0, self._sight(frame, picture, now_s))
-        elif now_s - self._pacer.grid_s(self._expected_frame) > RESTART_AFTER_S + self.reserve_s:
+        shown = self.playout.due(frame)
+        if shown is not None:
+            releases.insert(0, self._sight(shown, now_s))
+        if self.playout.frozen_slots > RESTART_AFTER_FRAMES:
             self._catch_up()
         return releases
 
@@ -167,13 +167,13 @@ class Stage(Generic[T]):
         frame = self._pacer.frame
         sound = Sound((2 * frame + 1) * TIMING.wire_samples_per_packet, self._second_half)
         repeated = self.playout.give_up()
-        return [sound] if repeated is None else [Sight(frame, repeated), sound]
+        return [sound] if repeated is None else [Sight(frame, repeated.picture), sound]
 
-    def _sight(self, frame: int, picture: T, now_s: float) -> Sight[T]:
-        voice, left_s = self._playing or (self._voice.frame(frame), now_s)
+    def _sight(self, shown: Shown[T], now_s: float) -> Sight[T]:
+        voice, left_s = self._left.get(shown.frame, (SILENT_FRAME, now_s))
         lips_s = None if voice.heard_s is None else now_s - voice.heard_s
         self.readings.picture_left(lips_s, now_s - left_s)
-        return Sight(frame, picture)
+        return Sight(shown.slot, shown.picture)
 
     def _skip_a_stall(self, now_s: float) -> None:
         """After a stall of the whole process, go on with the present instead of a burst."""
@@ -184,10 +184,11 @@ class Stage(Generic[T]):
     def _catch_up(self) -> None:
         """The engine is hopelessly late: let it begin again close to the present."""
         frame = self._pacer.next_whole_frame + 1
+        self.playout.forget(frame)
         self._restart_engine(frame)
         self._performer.push(self._voice.since(frame))
 
     def _restart_engine(self, frame: int) -> None:
         self._generation += 1
-        self._first_frame = self._expected_frame = frame
+        self._first_frame = frame
         self._performer.restart(self._generation)

@@ -1,8 +1,9 @@
 """The engine and the two threads it runs in.
 
-Streams are pushed in one thread, session by session. Pictures are prepared and streams opened in
-another, one at a time as the engine demands: a visitor who uploads a portrait, a matter of a
-second, freezes nobody's conversation.
+Streams are pushed in one thread, session by session: a second one was tried with three sessions on
+two cores and made all of them worse. Pictures are prepared and streams opened in another, one at a
+time as the engine demands: a visitor who uploads a portrait, a matter of a second, freezes nobody's
+conversation.
 """
 
 from collections.abc import Callable

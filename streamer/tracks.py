@@ -80,5 +80,5 @@ class FaceTrack(ReleasedTrack[av.VideoFrame]):
         frame = sight.picture
         frame.pict_type = PictureType.NONE  # a repeated picture may have been a key frame
         frame.time_base = Fraction(1, VIDEO_CLOCK_HZ)
-        frame.pts = sight.frame * _VIDEO_TICKS_PER_FRAME
+        frame.pts = sight.slot * _VIDEO_TICKS_PER_FRAME
         self._put(frame)

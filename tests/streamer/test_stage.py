@@ -95,8 +95,8 @@ def test_picture_and_sound_leave_at_the_same_instant_25_times_a_second() -> None
     sound_s = {sound.wire_index: now_s for now_s, sound in theatre.sounds}
     assert len(theatre.sights) == pytest.approx(252, abs=2)
     for now_s, sight in theatre.sights:
-        assert sound_s[sight.frame * 1920] == now_s
-    numbers = [sight.frame for _, sight in theatre.sights]
+        assert sound_s[sight.slot * 1920] == now_s
+    numbers = [sight.slot for _, sight in theatre.sights]
     assert numbers == list(range(len(numbers)))
     indices = [sound.wire_index for _, sound in theatre.sounds]
     assert indices == list(range(0, 960 * len(indices), 960))
@@ -108,7 +108,7 @@ def test_the_picture_shows_its_own_sound() -> None:
     theatre.microphone_s.extend(START_S + 1 + n * 0.02 for n in range(50))
     theatre.run(START_S + 4)
     loud = {s.wire_index // 1920 for _, s in theatre.sounds if np.abs(s.samples).max() > 10_000}
-    shown = {sight.frame for _, sight in theatre.sights if sight.picture > 0.01}
+    shown = {sight.slot for _, sight in theatre.sights if sight.picture > 0.01}
     assert len(shown) == pytest.approx(25, abs=1)
     assert len(shown ^ loud) <= 2
 
@@ -161,15 +161,17 @@ def test_a_hopelessly_late_engine_begins_again_near_the_present() -> None:
     assert theatre.stage.epoch == 0, "nobody interrupted"
     assert np.diff([now_s for now_s, _ in theatre.sounds]).max() < 0.026
     last = theatre.sights[-1][1]
-    assert last.frame == theatre.sounds[-1][1].wire_index // 1920
+    assert last.slot == theatre.sounds[-1][1].wire_index // 1920
     assert theatre.stage.playout.repeated_frames < 25
 
 
 def test_an_engine_slower_than_real_time_never_stops_the_sound() -> None:
-    theatre = Theatre(Painter(needs_s=0.06))
+    theatre = Theatre(Painter(needs_s=0.05))
     theatre.run(START_S + 10)
     assert len(theatre.sounds) == pytest.approx(500, abs=10)
-    assert theatre.painter.restarts > 3
+    assert theatre.painter.restarts > 1
+    assert theatre.stage.playout.shown_frames > 100, "and moves as long as it is not too late"
+    assert max(theatre.stage.readings.skew_s) <= 0.16
 
 
 def test_a_stall_of_the_process_is_skipped_in_sound_and_picture_alike() -> None:
@@ -223,7 +225,7 @@ def test_a_full_engine_queue_makes_it_begin_again() -> None:
     painter.push = refuse_once  # type: ignore[method-assign]
     theatre.run(START_S + 2)
     assert painter.restarts == 1
-    assert theatre.sights[-1][1].frame == theatre.sounds[-1][1].wire_index // 1920
+    assert theatre.sights[-1][1].slot == theatre.sounds[-1][1].wire_index // 1920
 
 
 @settings(max_examples=30)
@@ -246,7 +248,7 @@ def test_whatever_happens_sound_flows_and_numbers_are_in_order(
     indices = [sound.wire_index for _, sound in theatre.sounds]
     assert indices == list(range(0, 960 * len(indices), 960))
     assert len(indices) > 110
-    frames = [sight.frame for _, sight in theatre.sights]
+    frames = [sight.slot for _, sight in theatre.sights]
     assert frames == sorted(set(frames))
     reserve_s = theatre.stage.reserve_s
     assert np.diff([now_s for now_s, _ in theatre.sounds]).max() < 0.02 + 0.006, reserve_s
