@@ -1,12 +1,15 @@
-"""The program as a user starts it. What needs a loaded engine is tested elsewhere."""
+"""The program as a user starts it."""
 
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -91,3 +94,24 @@ def test_a_bad_avatar_is_one_line(tmp_path: Path, name: str) -> None:
     assert ran.returncode == 2, ran.stderr
     assert ran.stderr.count("\n") == 1
     assert name in ran.stderr
+
+
+def test_an_avatar_without_a_face_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "wall.png"
+    Image.new("RGB", (300, 300), (90, 90, 90)).save(path)
+    ran = start("--port", "0", "--avatar", str(path), "--data-dir", str(tmp_path))
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert "face" in ran.stderr
+
+
+def test_ctrl_c_ends_it_in_peace(tmp_path: Path) -> None:
+    command = [sys.executable, "run_server.py", "--port", "0", "--data-dir", str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as program:
+        assert program.stdout is not None
+        line = program.stdout.readline()
+        assert re.fullmatch(r"vexpress-live ready at http://127\.0\.0\.1:\d+\n", line)
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=30)
+    assert (program.returncode, errors) == (0, "")
