@@ -30,7 +30,10 @@ export class Call {
   constructor(iceServers, microphone, handlers) {
     this.#handlers = handlers;
     this.#peer = new RTCPeerConnection({ iceServers });
-    this.#control = new Control(this.#peer.createDataChannel("control"), handlers);
+    this.#control = new Control(this.#peer.createDataChannel("control"), {
+      ...handlers,
+      onNotice: (notice) => this.#notice(notice),
+    });
     const [track] = microphone?.getAudioTracks() ?? [];
     const direction = track ? "sendrecv" : "recvonly";
     this.#audio = this.#peer.addTransceiver(track ?? "audio", { direction });
@@ -74,12 +77,19 @@ export class Call {
   }
 
   /** End the call here and at the server. Safe to call twice, and while a page is going away. */
-  close() {
+  async close() {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#control.close();
+    // The server first: it takes a peer that vanishes for a session that has ended by itself.
+    if (this.#path) await closeSession(this.#path);
     this.#peer.close();
-    if (this.#path) void closeSession(this.#path);
+  }
+
+  /** @param {import("./control.js").Notice} notice */
+  #notice(notice) {
+    if (notice.type === "closing") this.#path = ""; // nothing left to end
+    this.#handlers.onNotice(notice);
   }
 
   /** @param {RTCTrackEvent} event */

@@ -15,6 +15,8 @@ export class CallPanel {
   #watch;
   /** @type {Call | null} */
   #call = null;
+  /** The former call's end: a small server has no place for the next one before. @type {Promise<void> | undefined} */
+  #left;
   /** @type {import("./call_buttons.js").Phase} */
   #phase = "idle";
   /** Raised by every beginning and every end, so that what comes late knows that it is late. */
@@ -66,6 +68,7 @@ export class CallPanel {
       await voice.take(isLate);
       if (isLate()) return;
       steps.set("signalling", "active");
+      await this.#left;
       const iceServers = await this.#iceServers();
       if (isLate()) return;
       this.#call = this.#newCall(iceServers, isLate);
@@ -124,7 +127,7 @@ export class CallPanel {
     const { gallery, voice, stage, steps, status } = this.#parts;
     this.#turn += 1;
     this.#watch.stop();
-    this.#call?.close();
+    this.#left = this.#call?.close();
     this.#call = null;
     voice.drop();
     stage.stop();
