@@ -66,9 +66,9 @@ def find(notes: Notes, onsets_s: Floats, silent_until_s: float) -> Findings:
         method,
         mouth,
         heard,
-        lag(_smooth(sent), mouth, _LONGEST_S),
+        lag(loudness(sent), mouth, _LONGEST_S),
         lag(sent, heard, _LONGEST_S),
-        lag(_smooth(heard), mouth, _SKEW_SEARCH_S, -_SKEW_SEARCH_S),
+        lag(loudness(heard), mouth, _SKEW_SEARCH_S, -_SKEW_SEARCH_S),
     )
 
 
@@ -105,8 +105,8 @@ def _minus(late_s: float | None, early_s: float | None) -> float | None:
     return late_s - early_s if late_s is not None and early_s is not None else None
 
 
-def _smooth(curve: Curve) -> Curve:
-    """Loudness without the ripple of the voice's own pitch."""
+def loudness(curve: Curve) -> Curve:
+    """Loudness as it is felt (compressed), without the ripple of the voice's own pitch."""
     window = np.ones(_SMOOTH_VALUES) / _SMOOTH_VALUES
     return Curve(curve.times_s, np.convolve(np.sqrt(curve.values), window, mode="same"))
 

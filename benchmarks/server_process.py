@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +41,24 @@ class ServerProcess:
 
 
 @contextmanager
-def running_server(flags: Sequence[str] = (), program: Path = SERVER) -> Iterator[ServerProcess]:
-    """Start the program on a free port, wait until it is ready, and end it after the block."""
+def running_server(
+    flags: Sequence[str] = (),
+    program: Path = SERVER,
+    surroundings: Mapping[str, str] | None = None,
+) -> Iterator[ServerProcess]:
+    """Start the program on a free port, wait until it is ready, and end it after the block.
+
+    `surroundings` are environment variables to set besides those of this process.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log, port = Path(folder) / "server.log", free_port()
         command = [sys.executable, str(program), "--host", "127.0.0.1", "--port", str(port), *flags]
+        environment = {**os.environ, **(surroundings or {})}
         with log.open("wb") as sink:
             begun_s = time.monotonic()
-            process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=sink, stderr=subprocess.STDOUT
+            )
             try:
                 url = f"http://127.0.0.1:{port}"
                 _wait_until_ready(url, process, log)
