@@ -14,6 +14,7 @@ from engine.api import Avatar, AvatarError, Engine, Picture, PortraitOptions, St
 from streamer.worker import Worker
 
 T = TypeVar("T")
+_DESK_NICE = 10  # a conversation comes before a new portrait
 
 
 class NotReadyError(AvatarError):
@@ -25,7 +26,7 @@ class Studio:
 
     def __init__(self, options: PortraitOptions) -> None:
         self.live = Worker("live")
-        self._desk = Worker("desk")
+        self._desk = Worker("desk", nice=_DESK_NICE)
         self._options = options
         self._engine: Engine | None = None
         self._owned = ExitStack()

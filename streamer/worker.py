@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
@@ -20,7 +22,8 @@ class Worker:
     A client that posts faster than it is served fills its own queue only: the others keep theirs.
     """
 
-    def __init__(self, name: str, capacity: int = 64) -> None:
+    def __init__(self, name: str, capacity: int = 64, nice: int = 0) -> None:
+        self._nice = nice
         self._capacity = capacity
         self._queues: OrderedDict[Hashable, deque[Job]] = OrderedDict()
         self._changed = threading.Condition()
@@ -93,6 +96,8 @@ class Worker:
             return job or _nothing
 
     def _run(self) -> None:
+        if self._nice and sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while (job := self._next()) is not None:
             try:
                 job()

@@ -1,19 +1,43 @@
 """Whole calls over real UDP with the real server, in one process."""
 
 import asyncio
+import io
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import websockets
+from PIL import Image
 from websockets.asyncio.client import connect
 
+from engine.api import Avatar, Samples, StreamOptions, Unit
 from streamer import session
+from streamer.service import EngineParts, ServiceSettings
+from tests.fakes import FakeEngine, FakeStream
+from tests.streamer.conftest import running_server
 from tests.streamer.visitor import Received, Visitor, visit
 
 pytestmark = pytest.mark.slow
 FD_FOLDER = Path("/proc/self/fd")
+
+
+class FailingStream(FakeStream):
+    def push(self, samples: Samples) -> list[Unit]:
+        if self.frames > 10:
+            raise RuntimeError("out of paint")
+        return super().push(samples)
+
+
+class SecondStreamFails(FakeEngine):
+    """The first stream is opened by the server itself, to warm up."""
+
+    opened = 0
+
+    def open(self, avatar: Avatar, options: StreamOptions) -> FakeStream:
+        self.opened += 1
+        return (FailingStream if self.opened == 3 else FakeStream)(avatar, options)
 
 
 def audio_url(visitor: Visitor) -> str:
@@ -177,6 +201,43 @@ async def test_the_end_of_a_session_ends_its_websocket(server: str) -> None:
                 await socket.recv()
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1001
+
+
+async def test_deleting_an_avatar_leaves_its_session_alone(server: str) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (32, 32), (70, 70, 70)).save(picture, "PNG")
+    async with visit(server, microphone=False) as visitor:
+        files = {"picture": ("a.png", picture.getvalue(), "image/png")}
+        form = {"name": "Ada", "consent": "true"}
+        answer = await visitor.http.post("/v1/avatars", data=form, files=files)
+        avatar = answer.headers["location"]
+        await visitor.connect(avatar=answer.json()["id"])
+        await visitor.wait_for(lambda: visitor.video)
+        assert (await visitor.http.delete(avatar)).status_code == 204
+        count = len(visitor.video)
+        await visitor.wait_for(lambda: len(visitor.video) > count + 20)
+        described = (await visitor.http.get(visitor.location)).json()
+        assert described["avatar"] == answer.json()["id"]
+
+
+async def test_an_engine_that_fails_ends_one_session_only(
+    settings: ServiceSettings, parts: EngineParts, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        running_server(settings, replace(parts, load=SecondStreamFails)) as url,
+        visit(url) as lucky,
+        visit(url) as unlucky,
+    ):
+        await lucky.connect()
+        await lucky.wait_for(lambda: lucky.video)
+        await unlucky.connect()
+        await unlucky.wait_for(lambda: unlucky.heard("closing"))
+        assert unlucky.heard("closing")[0]["reason"] == "the engine failed"
+        count = len(lucky.video)
+        await lucky.wait_for(lambda: len(lucky.video) > count + 20)
+        metrics = (await lucky.http.get("/metrics")).text
+    assert 'vexpress_errors_total{code="engine_failed"} 1.0' in metrics
+    assert "out of paint" in caplog.text
 
 
 async def test_ten_quick_calls_leave_nothing_behind(server: str) -> None:

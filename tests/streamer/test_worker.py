@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 import threading
 from functools import partial
 
@@ -69,3 +71,15 @@ async def test_a_closed_worker_takes_no_job() -> None:
     assert not worker.post("a", lambda: None)
     with pytest.raises(RuntimeError, match="takes no job"):
         await worker.run("a", lambda: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a thread has its own priority")
+async def test_a_worker_can_be_nice_alone() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    with Worker("nice", nice=3) as nice, Worker("plain") as plain:
+        before = priority()
+        assert await nice.run("a", priority) == 3
+        assert await plain.run("a", priority) == before
+    assert priority() == before

@@ -69,8 +69,8 @@ class Visitor:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def connect(self) -> None:
-        answer = await self.offer()
+    async def connect(self, avatar: str | None = None) -> None:
+        answer = await self.offer(avatar)
         assert answer.status_code == 201, answer.text
         assert answer.headers["content-type"] == "application/sdp"
         self.location = answer.headers["location"]
@@ -92,10 +92,13 @@ class Visitor:
             while (await self.http.get(self.location)).status_code != 404:  # noqa: ASYNC110  HTTP
                 await asyncio.sleep(0.05)
 
-    async def offer(self) -> httpx.Response:
+    async def offer(self, avatar: str | None = None) -> httpx.Response:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         offer = self.connection.localDescription.sdp
-        return await self.http.post("/v1/sessions", content=offer, headers=SDP_HEADERS)
+        query = {} if avatar is None else {"avatar": avatar}
+        return await self.http.post(
+            "/v1/sessions", params=query, content=offer, headers=SDP_HEADERS
+        )
 
     def listen_to(self, track: MediaStreamTrack) -> None:
         self.tasks.append(asyncio.create_task(self._drain(track)))
