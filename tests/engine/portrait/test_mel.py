@@ -1,0 +1,75 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.api import Samples
+from engine.portrait.mel import BANDS, HOP_SAMPLES, MelStream
+
+
+def voice(seconds: float, seed: int = 0) -> Samples:
+    """Bursts of a buzz over faint noise."""
+    time_s = np.arange(round(seconds * 16000)) / 16000
+    buzz = sum(np.sin(2 * np.pi * 130 * n * time_s) / n for n in range(1, 20))
+    beat = np.sin(2 * np.pi * 2 * time_s) > 0
+    faint = np.random.default_rng(seed).normal(0, 1e-4, len(time_s))
+    return np.asarray(0.1 * buzz * beat + faint, np.float32)
+
+
+@settings(deadline=None)
+@given(cuts=st.lists(st.integers(0, 16000), max_size=12).map(sorted))
+def test_chunk_borders_do_not_matter(cuts: list[int]) -> None:
+    samples = voice(1.0)
+    whole, stream = MelStream().push(samples), MelStream()
+    pieces = [stream.push(piece) for piece in np.split(samples, cuts)]
+    features = np.concatenate([piece.features for piece in pieces])
+    np.testing.assert_allclose(features, whole.features, atol=1e-5)
+    excess_db = np.concatenate([piece.excess_db for piece in pieces])
+    np.testing.assert_allclose(excess_db, whole.excess_db, atol=1e-4)
+
+
+def test_one_hop_comes_out_per_ten_milliseconds() -> None:
+    hops = MelStream().push(np.zeros(HOP_SAMPLES * 7 + 3, np.float32))
+    assert hops.features.shape == (7, BANDS)
+    assert len(hops) == 7
+
+
+def test_no_future_sample_is_looked_at() -> None:
+    samples = voice(1.0)
+    changed = samples.copy()
+    changed[8000:] = 0
+    before = MelStream().push(samples).features[: 8000 // HOP_SAMPLES]
+    np.testing.assert_allclose(
+        MelStream().push(changed).features[: 8000 // HOP_SAMPLES], before, atol=1e-5
+    )
+
+
+def test_a_quiet_voice_gives_the_features_of_a_loud_one() -> None:
+    samples = voice(12.0)
+    loud = MelStream().push(samples).features[-600:]
+    quiet = MelStream().push(samples * np.float32(10 ** (-24 / 20))).features[-600:]
+    assert np.abs(loud - quiet).mean() < 0.05
+
+
+def test_silence_is_flat_and_counts_as_no_speech() -> None:
+    hops = MelStream().push(np.zeros(16000, np.float32))
+    assert np.ptp(hops.features) < 1e-6
+    assert (hops.excess_db < 0).all()
+    assert not hops.loudness.any()
+
+
+def test_reset_leaves_no_trace() -> None:
+    stream = MelStream()
+    stream.push(voice(2.0, seed=1)[:-37])
+    stream.reset()
+    samples = voice(0.5)
+    np.testing.assert_array_equal(stream.push(samples).features, MelStream().push(samples).features)
+
+
+def test_a_tone_lands_in_its_band() -> None:
+    time_s = np.arange(16000) / 16000
+    low, high = (
+        MelStream().push((0.1 * np.sin(2 * np.pi * hz * time_s)).astype(np.float32)).features[50]
+        for hz in (300, 3000)
+    )
+    assert low.argmax() < high.argmax()
+    assert np.abs(low.argmax() - 7) <= 2
