@@ -1,0 +1,212 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from engine.api import Samples
+from engine.portrait.channels import MOUTH_CHANNELS, Channel
+from engine.portrait.landmarks import Floats
+from engine.portrait.mel import MelStream
+from engine.portrait.motion import (
+    LOOK_AHEAD_FRAMES,
+    WEIGHTS_PATH,
+    MotionModel,
+    MotionStream,
+    MouthNetwork,
+)
+
+
+def network() -> MouthNetwork:
+    torch.manual_seed(0)
+    return MouthNetwork().eval()
+
+
+def follow(stream: MotionStream, samples: Samples) -> Floats:
+    """Mouth channels of every whole frame."""
+    padded = np.pad(samples, (0, LOOK_AHEAD_FRAMES * 640))
+    pushed = [stream.push(frame) for frame in padded.reshape(-1, 640)]
+    return np.stack([mouth for mouth in pushed if mouth is not None])
+
+
+def opening(mouth: Floats) -> Floats:
+    return mouth[:, Channel.UPPER_LIP_UP] + mouth[:, Channel.LOWER_LIP_DOWN]
+
+
+def vowel(seconds: float, formants_hz: tuple[int, ...] = (730, 1090, 2440)) -> Samples:
+    """An "ah" by resonances on a buzz (Peterson and Barney 1952)."""
+    count = round(seconds * 16000)
+    sound = np.zeros(count)
+    sound[:: 16000 // 120] = 1.0
+    for hz in formants_hz:
+        radius = np.exp(-np.pi * 90 / 16000)
+        back = 2 * radius * np.cos(2 * np.pi * hz / 16000)
+        once = twice = 0.0
+        for at in range(count):
+            once, twice = sound[at] + back * once - radius**2 * twice, once
+            sound[at] = once
+    fade = np.minimum(1, np.minimum(np.arange(count), np.arange(count)[::-1]) / 480)
+    return np.asarray(0.12 * fade * sound / np.sqrt((sound**2).mean()), np.float32)
+
+
+def bursts(count: int = 6) -> tuple[Samples, Floats]:
+    """Vowels of 0.28 s with pauses of 0.72 s in a quiet room, and where they sound [frames]."""
+    one = np.pad(vowel(0.28), (round(0.4 * 16000), round(0.32 * 16000)))
+    room = np.random.default_rng(0).normal(0, 1e-4, count * len(one))
+    sound = (np.tile(one, count) + room).astype(np.float32)
+    sounding = np.sqrt((sound.reshape(-1, 640) ** 2).mean(1)) > 0.01
+    return sound, sounding.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> MotionModel:
+    return MotionModel.load(WEIGHTS_PATH)
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 100), cuts=st.lists(st.integers(1, 24), max_size=4).map(sorted))
+def test_streaming_gives_what_one_pass_gives(seed: int, cuts: list[int]) -> None:
+    net = network()
+    features = torch.from_numpy(
+        np.random.default_rng(seed).normal(size=(1, 100, 48)).astype(np.float32)
+    )
+    with torch.inference_mode():
+        whole, _ = net(features, net.start())
+        state, parts = net.start(), []
+        for piece in torch.tensor_split(features, [cut * 4 for cut in cuts], dim=1):
+            if piece.shape[1]:
+                part, state = net(piece, state)
+                parts.append(part)
+    np.testing.assert_allclose(torch.cat(parts, 1), whole, atol=1e-5)
+
+
+def test_frame_k_gives_the_mouth_of_frame_k_minus_two() -> None:
+    stream = MotionModel(network()).open()
+    frame = np.zeros(640, np.float32)
+    answers = [stream.push(frame) for _ in range(5)]
+    assert [answer is None for answer in answers] == [True, True, False, False, False]
+    assert answers[2] is not None
+    assert answers[2].shape == (MOUTH_CHANNELS,)
+    assert answers[2].dtype == np.float32
+
+
+def test_the_stream_is_the_network_times_gate_and_strength() -> None:
+    net, sound = network(), bursts(2)[0]
+    once = follow(MotionModel(net).open(), sound)
+    twice = follow(MotionModel(net).open(strength=2.0), sound)
+    np.testing.assert_allclose(twice, 2 * once, rtol=1e-5)
+    features = MelStream().push(np.pad(sound, (0, 1280))).features
+    with torch.inference_mode():
+        raw = net(torch.from_numpy(features)[None], net.start())[0][0, LOOK_AHEAD_FRAMES:]
+    loud = opening(once) != 0
+    share = once[loud] / raw.numpy()[loud]
+    assert share.max() == pytest.approx(1, abs=1e-3)
+    assert np.ptp(share, axis=1).max() < 1e-3  # one openness for all channels
+
+
+def test_no_sound_later_than_80_ms_matters() -> None:
+    model, sound = MotionModel(network()), bursts(2)[0]
+    changed = sound.copy()
+    changed[25 * 640 :] = 0
+    before, after = (
+        follow(model.open(), one)[: 25 - LOOK_AHEAD_FRAMES] for one in (sound, changed)
+    )
+    np.testing.assert_array_equal(before, after)
+
+
+def test_reset_leaves_no_trace() -> None:
+    model, sound = MotionModel(network()), bursts(1)[0]
+    stream = model.open()
+    follow(stream, sound[::-1].copy())
+    stream.reset()
+    np.testing.assert_array_equal(follow(stream, sound), follow(model.open(), sound))
+
+
+def test_streams_share_the_model_but_no_state() -> None:
+    model, (sound, _) = MotionModel(network()), bursts(1)
+    first, second = model.open(), model.open()
+    follow(first, sound)
+    np.testing.assert_array_equal(follow(second, sound), follow(model.open(), sound))
+
+
+def test_state_does_not_grow() -> None:
+    net = network()
+    state = net.start()
+    sizes = [tuple(past.shape) for past in state]
+    for _ in range(40):
+        _, state = net(torch.zeros(1, 4, 48), state)
+    assert [tuple(past.shape) for past in state] == sizes
+
+
+def test_wrong_frames_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 640 samples"):
+        MotionModel(network()).open().push(np.zeros(639, np.float32))
+
+
+def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"no weights")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        MotionModel.load(path)
+    weights = network().state_dict()
+    missing = {name: value for name, value in weights.items() if name != "head.bias"}
+    extra = weights | {"more": torch.zeros(1)}
+    misshapen = weights | {"head.bias": torch.zeros(3)}
+    for wrong in (missing, extra, misshapen):
+        save_file(wrong, path)
+        with pytest.raises(ValueError, match="not weights of the mouth network"):
+            MotionModel.load(path)
+    save_file(weights, path)
+    MotionModel.load(path)
+
+
+def test_the_shipped_weights_are_small() -> None:
+    assert WEIGHTS_PATH.stat().st_size < 5_000_000
+
+
+def test_vowels_open_the_mouth_and_pauses_close_it(shipped: MotionModel) -> None:
+    sound, sounding = bursts()
+    opened = opening(follow(shipped.open(), sound))
+    assert opened[sounding > 0].mean() > 0.3
+    pause = np.convolve(sounding, np.ones(19), "same") == 0  # long enough after and before sound
+    assert pause.any()
+    assert np.abs(opened[pause]).max() < 0.02
+
+
+def test_the_mouth_comes_with_the_sound(shipped: MotionModel) -> None:
+    sound, sounding = bursts()
+    opened = opening(follow(shipped.open(), sound))
+    lags = range(-4, 5)
+    alike = [np.corrcoef(np.roll(opened, -lag), sounding)[0, 1] for lag in lags]
+    assert abs(lags[int(np.argmax(alike))]) <= 1
+
+
+@pytest.mark.parametrize("gain_db", [-24, -18, -12, -6])
+def test_a_quiet_voice_moves_the_mouth_as_far(shipped: MotionModel, gain_db: int) -> None:
+    sound, _ = bursts(10)
+    loud = opening(follow(shipped.open(), sound))[75:]
+    quiet = opening(follow(shipped.open(), sound * np.float32(10 ** (gain_db / 20))))[75:]
+    assert 0.8 < quiet.std() / loud.std() < 1.25
+    assert np.corrcoef(loud, quiet)[0, 1] > 0.97
+
+
+def test_silence_and_room_noise_keep_the_mouth_shut(shipped: MotionModel) -> None:
+    random = np.random.default_rng(0)
+    for level in (0.0, 1e-4, 1e-3):
+        room = random.normal(0, 1, 75 * 640).astype(np.float32) * np.float32(level)
+        mouth = follow(shipped.open(), room)
+        assert np.abs(mouth[25:]).max() < 0.01
+        assert opening(mouth).max() < 0.15
+
+
+def test_ah_is_wider_open_than_oo(shipped: MotionModel) -> None:
+    room = np.random.default_rng(0).normal(0, 1e-4, 32000).astype(np.float32)
+    ah, oo = (
+        follow(shipped.open(), np.concatenate([room, vowel(0.6, formants)]))[-12:-3]
+        for formants in ((730, 1090, 2440), (300, 870, 2240))
+    )
+    assert opening(ah).mean() > opening(oo).mean() + 0.05
+    assert oo[:, Channel.MOUTH_WIDE].mean() < ah[:, Channel.MOUTH_WIDE].mean()
