@@ -1,0 +1,113 @@
+"""Programmes: half a minute of what a microphone might hear, and the mouth that belongs to it.
+
+Utterances follow each other with pauses, each at its own level, in one room with one noise.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.api import Samples
+from engine.config import TIMING
+from engine.portrait.channels import MOUTH_CHANNELS
+from engine.portrait.landmarks import Floats
+from engine.portrait.mel import MelStream
+from engine.training import acoustics
+from engine.training.corpus import TalkingClip
+from engine.training.speech import Espeak, utterances
+from engine.training.visemes import VisemeTable
+
+Item: TypeAlias = tuple[Samples, Floats]  # [640 frames], [frames, 9]
+Generator = np.random.Generator
+
+_SECONDS = 30.0
+_USUAL_LEVEL_DB, _GAIN_DB, _ITEM_GAIN_DB = -26.0, 18.0, 5.0
+_NOISY_SHARE, _NOISE_BELOW_DB = 0.6, (5.0, 30.0)
+_FAINT_NOISE_DB = (-90.0, -60.0)
+_ECHO_SHARE = 0.4
+_PAUSE_S = (0.1, 1.6)
+_LONG_PAUSE_S, _LONG_PAUSE_SHARE = (2.0, 6.0), 0.12
+_SEAM_FRAMES = 2  # on each side of a cut, where the truth jumps
+_STRETCH_PERCENT = (86, 117)
+_NOISES: tuple[acoustics.NoiseKind, ...] = ("white", "pink", "brown", "hum")
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """Training material in step."""
+
+    features: NDArray[np.float16]  # [4 frames, bands]
+    mouth: Floats  # [frames, 9]
+    weight: Floats  # [frames], 0 where the truth is not known
+
+
+def real_items(
+    clips: Sequence[TalkingClip], shares: Sequence[float], generator: Generator
+) -> Iterator[Item]:
+    """Endless clips, drawn by `shares`, each a little faster and higher or slower and lower."""
+    probability = np.asarray(shares) / np.sum(shares)
+    while True:
+        clip = clips[generator.choice(len(clips), p=probability)]
+        percent = int(generator.integers(*_STRETCH_PERCENT))
+        yield acoustics.stretched(clip.samples, clip.mouth, percent)
+
+
+def synthetic_items(espeak: Espeak, table: VisemeTable, generator: Generator) -> Iterator[Item]:
+    """Endless synthetic speech with the motion that its phones ask for."""
+    size = TIMING.samples_per_frame
+    for speech in utterances(espeak, generator):
+        frames = -(-len(speech.samples) // size)
+        padded = np.pad(speech.samples, (0, frames * size - len(speech.samples)))
+        yield padded, table.motion(speech.visemes, frames)
+
+
+def programme(items: Iterator[Item], generator: Generator) -> Programme:
+    """Half a minute of items, pauses between them, heard through one microphone."""
+    base_db = _USUAL_LEVEL_DB + generator.uniform(-_GAIN_DB, _GAIN_DB)
+    sounds, mouths, weights = list[Samples](), list[Floats](), list[Floats]()
+    frames = 0
+    while frames * TIMING.frame_s < _SECONDS:
+        sound, mouth = next(items)
+        level_db = base_db + generator.uniform(-_ITEM_GAIN_DB, _ITEM_GAIN_DB)
+        pause = _pause_frames(generator)
+        known = np.ones(len(mouth) + pause, np.float32)
+        known[:_SEAM_FRAMES] = known[-_SEAM_FRAMES:] = 0
+        known[len(mouth) - _SEAM_FRAMES : len(mouth) + _SEAM_FRAMES] = 0
+        sounds += [
+            acoustics.at_level(sound, level_db),
+            np.zeros(pause * TIMING.samples_per_frame, np.float32),
+        ]
+        mouths += [mouth, np.zeros((pause, MOUTH_CHANNELS), np.float32)]
+        weights.append(known)
+        frames += len(known)
+    heard = _microphone(np.concatenate(sounds), base_db, generator)
+    features = MelStream().push(heard).features.astype(np.float16)
+    return Programme(features, np.concatenate(mouths), np.concatenate(weights))
+
+
+def programmes(items: Iterator[Item], minutes: float, generator: Generator) -> list[Programme]:
+    """At least `minutes` of programmes."""
+    made: list[Programme] = []
+    while sum(len(one.weight) for one in made) * TIMING.frame_s < minutes * 60:
+        made.append(programme(items, generator))
+    return made
+
+
+def _pause_frames(generator: Generator) -> int:
+    long = generator.random() < _LONG_PAUSE_SHARE
+    return round(generator.uniform(*(_LONG_PAUSE_S if long else _PAUSE_S)) / TIMING.frame_s)
+
+
+def _microphone(sound: Samples, level_db: float, generator: Generator) -> Samples:
+    if generator.random() < _ECHO_SHARE:
+        sound = acoustics.echo(sound, generator)
+    if generator.random() < _NOISY_SHARE:
+        noise_db = level_db - generator.uniform(*_NOISE_BELOW_DB)
+    else:
+        noise_db = generator.uniform(*_FAINT_NOISE_DB)
+    kind = _NOISES[generator.integers(len(_NOISES))]
+    room = acoustics.noise(kind, len(sound), generator) * np.float32(10 ** (noise_db / 20))
+    return np.clip(sound + room, -1, 1).astype(np.float32)
