@@ -17,8 +17,9 @@ def stream() -> FakeStream:
     return engine.open(avatar, StreamOptions())
 
 
-async def settle(worker: Worker) -> None:
-    await worker.run("test", lambda: None)
+async def settle(worker: Worker, performance: Performance) -> None:
+    """Wait until all that was posted is done and delivered: one client's jobs keep their order."""
+    await worker.run(performance, lambda: None)
     await asyncio.sleep(0)
 
 
@@ -31,7 +32,7 @@ async def test_samples_become_numbered_pictures(stream: FakeStream) -> None:
     with Worker("test") as worker:
         performance = Performance(worker, stream, rendered.append, lambda _: None)
         performance.push(frames_of(3 + stream.look_ahead_frames))
-        await settle(worker)
+        await settle(worker, performance)
         assert [(each.generation, each.index) for each in rendered] == [(0, 0), (0, 1), (0, 2)]
         assert (rendered[0].picture.width, rendered[0].picture.height) == (128, 128)
         await performance.aclose()
@@ -45,7 +46,7 @@ async def test_restart_drops_what_is_queued_and_renames_what_follows(stream: Fak
         performance.push(frames_of(2))
         performance.restart(7)
         performance.push(frames_of(1 + stream.look_ahead_frames))
-        await settle(worker)
+        await settle(worker, performance)
         assert [(each.generation, each.index) for each in rendered] == [(7, 0)]
         await performance.aclose()
 
@@ -55,7 +56,7 @@ async def test_a_failing_engine_is_reported_once_and_harms_no_other(stream: Fake
     with Worker("test") as worker:
         performance = Performance(worker, stream, lambda _: None, failures.append)
         performance.push(np.full(9, np.nan, np.float32))
-        await settle(worker)
+        await settle(worker, performance)
         assert "finite" in str(failures[0])
         assert await worker.run("other", lambda: 1) == 1
         await performance.aclose()
@@ -67,5 +68,5 @@ async def test_after_closing_nothing_comes(stream: FakeStream) -> None:
         performance = Performance(worker, stream, rendered.append, lambda _: None)
         performance.push(frames_of(5))
         await performance.aclose()
-        await settle(worker)
+        await settle(worker, performance)
     assert rendered == []
