@@ -80,10 +80,12 @@ class SpeechLife:
     _nod: float = 0.0
     _nod_speed: float = 0.0
     _brow: float = 0.0
-    _frame: int = 0
 
-    def push(self, loudness: float) -> Floats:
-        """Take the speech level of the next frame (0 silent, 1 usual); return channels."""
+    def push(self, loudness: float, frame: int) -> Floats:
+        """Take the speech level of the next frame (0 silent, 1 usual); return channels.
+
+        `frame` is the absolute frame of `life`, so that the sway goes on across a `reset`.
+        """
         level = min(max(loudness, 0.0), _LOUDEST)
         self._energy += (level - self._energy) * _ENERGY_RATE
         self._slow += (level - self._slow) * _SLOW_RATE
@@ -93,8 +95,7 @@ class SpeechLife:
         self._nod_speed += pull * _NOD_STIFFNESS - self._nod_speed * _NOD_DAMPING
         self._nod += self._nod_speed
         self._brow += (accent * _BROW_RAISE - self._brow) * _BROW_RATE
-        sway = self._slow * _head_wave(self.seed ^ _SWAY_SALT, 0, self._frame)
-        self._frame += 1
+        sway = self._slow * _head_wave(self.seed ^ _SWAY_SALT, 0, frame)
         channels = np.zeros(CHANNELS, np.float32)
         channels[Channel.PITCH] = self._nod
         channels[Channel.YAW] = _SWAY * sway

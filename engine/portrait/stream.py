@@ -92,7 +92,7 @@ class PortraitStream:
 
     def _vector(self, mouth: Floats) -> Floats:
         """The whole motion of this frame: life, what speech adds to it, and the mouth."""
-        motion = life(self._seed, self._life_frame + self._frame_index)
-        motion = motion + self._speech_life.push(self._motion.loudness)
+        frame = self._life_frame + self._frame_index
+        motion = life(self._seed, frame) + self._speech_life.push(self._motion.loudness, frame)
         motion[MOUTH] = mouth
         return np.asarray(motion, np.float32)

@@ -87,7 +87,7 @@ def test_breath_is_slow_and_small(minutes: Floats) -> None:
 def test_speech_nods_and_raises_brows_without_jolts() -> None:
     random, speaking = np.random.default_rng(0), SpeechLife(seed=3)
     loudness = np.repeat(random.uniform(0, 1.3, 300), 5)
-    moves = np.stack([speaking.push(level) for level in loudness])
+    moves = np.stack([speaking.push(level, frame) for frame, level in enumerate(loudness)])
     assert 0.002 < moves[:, Channel.PITCH].std() < 0.03
     assert moves[:, Channel.BROWS_UP].max() > 0.03
     assert np.abs(np.diff(moves[:, HEAD], axis=0)).max() < 0.02
@@ -97,10 +97,10 @@ def test_speech_nods_and_raises_brows_without_jolts() -> None:
 
 def test_without_speech_the_face_comes_back_to_rest() -> None:
     speaking = SpeechLife()
-    for _ in range(50):
-        speaking.push(1.0)
-    settled = [speaking.push(0.0) for _ in range(400)][-1]
+    for frame in range(50):
+        speaking.push(1.0, frame)
+    settled = [speaking.push(0.0, frame) for frame in range(50, 450)][-1]
     assert np.abs(settled).max() < 1e-3
-    speaking.push(1.0)
+    speaking.push(1.0, 450)
     speaking.reset()
-    assert np.abs(speaking.push(0.0)).max() < 1e-6
+    assert np.abs(speaking.push(0.0, 451)).max() < 1e-6
