@@ -3,11 +3,12 @@
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from aiortc import (
@@ -17,6 +18,7 @@ from aiortc import (
     RTCRtpReceiver,
     RTCSessionDescription,
 )
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from aiortc.stats import RTCInboundRtpStreamStats
 from av import AudioFrame, VideoFrame
@@ -72,13 +74,21 @@ class Microphone(MediaStreamTrack):
         return self.sent_s[int(seconds / _PACKET_S)]
 
 
+class Picture(NamedTuple):
+    """One picture of the call: still encoded, when its last packet came, when it was decoded."""
+
+    encoded: JitterFrame
+    arrived_s: float
+    shown_s: float
+
+
 @dataclass(slots=True)
 class Notes:
     """What was seen and heard of a call. All times are of one monotonic clock."""
 
     microphone: Microphone
     pictures: PromptPictures = field(default_factory=PromptPictures)
-    shown_s: dict[int, float] = field(default_factory=dict)  # by timestamp: when it was decoded
+    shown: list[tuple[int, float]] = field(default_factory=list)  # timestamp, time of decoding
     sound: HeardSound = field(default_factory=HeardSound)
     messages: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     posted_s: float = 0.0
@@ -87,13 +97,15 @@ class Notes:
     @property
     def pictures_s(self) -> Floats:
         """When pictures came out of the decoder."""
-        return np.array(list(self.shown_s.values()))
+        return np.array([at_s for _, at_s in self.shown])
 
-    def decoding_ms(self) -> Floats:
-        """From a picture's last packet to the picture: what this side adds."""
-        came = zip(self.pictures.film, self.pictures.arrived_s, strict=True)
-        both = [(self.shown_s.get(item.timestamp), at_s) for item, at_s in came]
-        return np.array([(shown_s - at_s) * 1000 for shown_s, at_s in both if shown_s is not None])
+    def film(self) -> list[Picture]:
+        """The encoded pictures that were decoded, with both times, in order."""
+        shown, film = deque(self.shown), []
+        for item, arrived_s in zip(self.pictures.film, self.pictures.arrived_s, strict=True):
+            if shown and shown[0][0] == item.timestamp:
+                film.append(Picture(item, arrived_s, shown.popleft()[1]))
+        return film
 
     def messages_of(self, kind: str) -> list[tuple[float, dict[str, Any]]]:
         """Messages of one type with the times they came."""
@@ -190,7 +202,7 @@ class Call:
     async def _see(self, track: MediaStreamTrack) -> None:
         while isinstance(frame := await _next(track), VideoFrame):
             assert frame.pts is not None
-            self.notes.shown_s[frame.pts] = time.monotonic()
+            self.notes.shown.append((frame.pts, time.monotonic()))
             self._first_picture.set()
 
     async def _ping(self) -> None:

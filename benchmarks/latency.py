@@ -146,6 +146,7 @@ def _values(notes: Notes, findings: Findings, talked_s: float) -> dict[str, Valu
         "fps": frames_per_second(shown_s),
         "frame_gap_sd_ms": pauses.sd,
         "frame_gap_p99_ms": pauses.p99,
+        "equal_timestamps": len(notes.shown) - len({stamp for stamp, _ in notes.shown}),
         "mouth_read_by": findings.method,
         "server_mic_to_lips_ms": float(np.median(server_lips)) if len(server_lips) else None,
         "server_skew_ms": float(np.median(server_skew)) if len(server_skew) else None,
@@ -156,12 +157,14 @@ def _values(notes: Notes, findings: Findings, talked_s: float) -> dict[str, Valu
 
 
 def _show(notes: Notes, findings: Findings) -> None:
+    film = notes.film()
+    decoding_ms = np.array([1000 * (picture.shown_s - picture.arrived_s) for picture in film])
     rows = {
         "microphone to lips": Spread.of(findings.milliseconds("lips_s")),
         "microphone to ears": Spread.of(findings.milliseconds("ears_s")),
         "lips after ears": Spread.of(findings.milliseconds("skew_s")),
         "between pictures": Spread.of(frame_gaps_ms(notes.pictures_s)),
-        "decoding here (included)": Spread.of(notes.decoding_ms()),
+        "decoding here (included)": Spread.of(decoding_ms),
         "server: microphone to lips": Spread.of(notes.stats("mic_to_lips_ms")),
         "server: skew": Spread.of(notes.stats("skew_ms")),
     }

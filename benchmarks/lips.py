@@ -74,11 +74,11 @@ def find(notes: Notes, onsets_s: Floats, silent_until_s: float) -> Findings:
 
 def mouth_curve(notes: Notes) -> tuple[Curve, str]:
     """The opening of the mouth at the moments its pictures were decoded, and how it was read."""
-    film = [item for item in notes.pictures.film if item.timestamp in notes.shown_s]
-    found = opening(developed(film))
+    film = notes.film()
+    found = opening(developed(picture.encoded for picture in film))
     if len(found.values) != len(film):
         raise ValueError(f"{len(film)} pictures in the film, {len(found.values)} developed")
-    shown_s = np.array([notes.shown_s[item.timestamp] for item in film])
+    shown_s = np.array([picture.shown_s for picture in film])
     return Curve(shown_s, found.values), found.method
 
 

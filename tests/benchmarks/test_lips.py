@@ -52,9 +52,9 @@ def loopback(ears_s: float, skew_s: float) -> tuple[Notes, Floats]:
     units = stream.push(samples)
     notes.pictures.film = encoded([unit.picture for unit in units])
     first_s = BEGUN_S + ears_s + skew_s
-    notes.shown_s = {
-        item.timestamp: first_s + item.timestamp / 90_000 for item in notes.pictures.film
-    }
+    stamps = [item.timestamp for item in notes.pictures.film]
+    notes.pictures.arrived_s = [first_s + stamp / 90_000 for stamp in stamps]
+    notes.shown = list(zip(stamps, notes.pictures.arrived_s, strict=True))
     return notes, onsets_s + SILENT_S
 
 
@@ -91,11 +91,23 @@ def lag_ms(found: Findings, name: str) -> float:
 def test_a_mouth_that_never_moves_is_not_measured() -> None:
     notes, onsets_s = loopback(0.2, 0.0)
     still = [np.full((128, 128, 3), 90, np.uint8)] * 350
-    notes.pictures.film = encoded(still)
+    notes.pictures.film = encoded(still)[: len(notes.shown)]
+    for item, (stamp, _) in zip(notes.pictures.film, notes.shown, strict=True):
+        item.timestamp = stamp
     found = find(notes, onsets_s, SILENT_S)
     assert not len(found.milliseconds("lips_s"))
     assert not len(found.milliseconds("skew_s"))
     assert len(found.milliseconds("ears_s")) == len(onsets_s)
+
+
+def test_pictures_that_were_not_decoded_are_left_out_and_equal_stamps_kept_apart() -> None:
+    notes = Notes(Microphone(np.zeros(640, np.float32)))
+    notes.pictures.film = [JitterFrame(b"", stamp) for stamp in (0, 3600, 3600, 7200)]
+    notes.pictures.arrived_s = [0.0, 0.1, 0.2, 0.3]
+    notes.shown = [(0, 0.01), (3600, 0.11), (3600, 0.21)]
+    assert [picture.shown_s for picture in notes.film()] == [0.01, 0.11, 0.21]
+    notes.shown = [(0, 0.01), (7200, 0.31)]
+    assert [picture.arrived_s for picture in notes.film()] == [0.0, 0.3]
 
 
 def test_the_film_is_what_was_painted() -> None:
