@@ -18,6 +18,7 @@ from streamer.service import Service
 
 _API_PAGE = Path(__file__).with_name("api_page.html")
 _API_PREFIX = "v1/"
+_PAGE_ENDINGS = (".html", ".css", ".js", ".svg")
 
 
 def build_app(service: Service, web_folder: Path) -> FastAPI:
@@ -46,6 +47,12 @@ def build_app(service: Service, web_folder: Path) -> FastAPI:
     return app
 
 
+def _is_page(path: str) -> bool:
+    """The page's own files lie in one folder; tests and tools beside them are nobody's business."""
+    own = "/" not in path and path.endswith(_PAGE_ENDINGS) and not path.endswith(".test.js")
+    return own or path in ("", ".")
+
+
 def _serve_pages(app: FastAPI, web_folder: Path) -> None:
     files = StaticFiles(directory=web_folder, html=True, check_dir=False)
 
@@ -57,7 +64,7 @@ def _serve_pages(app: FastAPI, web_folder: Path) -> None:
         "/{path:path}", methods=["GET", "HEAD"], name=ANYTHING_ELSE, include_in_schema=False
     )
     async def web_client(path: str, request: Request) -> Response:
-        if path.startswith(_API_PREFIX):
+        if path.startswith(_API_PREFIX) or not _is_page(path):
             raise HTTPException(HTTPStatus.NOT_FOUND)
         response = await files.get_response(path or ".", request.scope)
         response.headers["Cache-Control"] = "no-cache"

@@ -282,6 +282,15 @@ async def test_the_web_client_is_served_as_it_is(http: httpx.AsyncClient) -> Non
     assert (await http.head("/index.html")).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["package.json", "node_modules/secret.js", "call.test.js", ".env"])
+async def test_what_lies_beside_the_page_is_not_served(
+    http: httpx.AsyncClient, web_folder: Path, path: str
+) -> None:
+    (web_folder / path).parent.mkdir(exist_ok=True)
+    (web_folder / path).write_text("beside")
+    assert (await http.get(f"/{path}")).status_code == 404
+
+
 async def test_request_ids_are_kept_or_made(http: httpx.AsyncClient) -> None:
     kept = await http.get("/healthz", headers={"X-Request-Id": "abc-1"})
     assert kept.headers["x-request-id"] == "abc-1"
