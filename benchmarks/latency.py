@@ -68,13 +68,14 @@ def main() -> int:
         own = running_server(program=options.program) if options.url is None else None
         with own or nullcontext() as server:
             url = options.url or (server.url if server else "")
-            return asyncio.run(_measure(options, url.rstrip("/")))
+            return asyncio.run(measure(options, url.rstrip("/")))
     except (CallError, ServerError, OSError) as error:
         print(f"nothing measured: {error}", file=sys.stderr)
         return 1
 
 
-async def _measure(options: Options, url: str) -> int:
+async def measure(options: Options, url: str) -> int:
+    """Call, read, print; 1 when no word was seen on the lips."""
     words, onsets_s = syllables(options.seconds, options.seed)
     silence = np.zeros(round(_SILENT_S * TIMING.sample_rate_hz), np.float32)
     onsets_s = onsets_s + _SILENT_S
