@@ -2,7 +2,7 @@
 
     python -m benchmarks.contact_sheet --audio A --output O.jpg
 
-Each row is one portrait: the prepared still first, then frames spread over the speech.
+Each row is one portrait: the prepared still first, then telling frames of the speech.
 """
 
 import tempfile
@@ -31,11 +31,24 @@ def speaking_frames(
     stream = engine.open(avatar, StreamOptions(seed=1))
     units = stream.push(samples) + stream.flush()
     stream.close()
-    chosen = np.linspace(0, len(units) - 1, count + 2).round().astype(int)[1:-1]
-    frames = [avatar.still, *(units[index].picture for index in chosen)]
+    pictures = [unit.picture for unit in units]
+    frames = [avatar.still, *(pictures[index] for index in _most_telling(pictures, count))]
     return [
         np.asarray(cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
         for frame in frames
+    ]
+
+
+def _most_telling(pictures: list[Picture], count: int) -> list[int]:
+    """In each part of the film the frame that differs most from the one that opens it."""
+    small = [
+        cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA).astype(int)
+        for picture in pictures
+    ]
+    borders = np.linspace(0, len(pictures), count + 1).astype(int)
+    return [
+        max(range(start, end), key=lambda index: int(np.abs(small[index] - small[start]).sum()))
+        for start, end in zip(borders[:-1], borders[1:], strict=True)
     ]
 
 
