@@ -5,6 +5,7 @@
 Each row is one portrait: the prepared still first, then telling frames of the speech.
 """
 
+import itertools
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,7 @@ def _most_telling(pictures: list[Picture], count: int) -> list[int]:
     borders = np.linspace(0, len(pictures), count + 1).astype(int)
     return [
         max(range(start, end), key=lambda index: int(np.abs(small[index] - small[start]).sum()))
-        for start, end in zip(borders[:-1], borders[1:], strict=True)
+        for start, end in itertools.pairwise(borders)
     ]
 
 
