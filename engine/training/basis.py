@@ -1,14 +1,22 @@
 """The shape basis: how the whole face follows each shape channel.
 
+    python -m engine.training.basis --corpus FOLDER --out engine/weights/face_basis.safetensors
+
 Ridge regression of pose-free displacements on the ten shape channels over the `ship` clips, every
 identity weighted by the root of its frames, mirrored for symmetry. Because each channel is a linear
 measure of the mesh, moving one channel of the basis moves its own measure by one and no other.
 """
 
+from pathlib import Path
+from typing import Annotated
+
 import numpy as np
+import typer
+from safetensors.numpy import save_file
 
 from engine.portrait.channels import SHAPE_CHANNELS, Channel, measure_shape, rest_mesh
 from engine.portrait.geometry import Canonical, Doubles
+from engine.training.corpus import read_meshes
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _NOSE_TIP, _EYE_LINE = 1, 168  # mouth channels fade out between them, brows fade in
@@ -49,3 +57,21 @@ def _keep_to_their_part(basis: Doubles, canonical: Canonical) -> Doubles:
     kept = basis * (1 - upper)[None, :, None]
     kept[Channel.BROWS_UP] = basis[Channel.BROWS_UP] * upper[:, None]
     return np.asarray(kept)
+
+
+def _main(
+    corpus: Annotated[Path, typer.Option(help="Corpus folder with index.json.")],
+    out: Annotated[Path, typer.Option(help="Where to write the basis.")],
+) -> None:
+    """Fit the basis to the ship clips of a corpus."""
+    canonical = Canonical.load()
+    basis = fit_basis(list(read_meshes(corpus, "ship").values()), canonical)
+    partial = out.with_suffix(".part")
+    save_file({"shape_basis": basis.astype(np.float32)}, partial)
+    partial.replace(out)
+    worst = np.abs(measure_shape(basis) - np.eye(SHAPE_CHANNELS)).max()
+    print(f"{out}: {basis.shape}, own measure off by at most {worst:.1e}")
+
+
+if __name__ == "__main__":
+    typer.run(_main)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from engine.api import Samples
@@ -63,17 +64,22 @@ class TalkingClip:
 
 def read_corpus(folder: Path, role: Role, cache: Path) -> list[TalkingClip]:
     """All clips of one role, in the order of the index."""
-    index = folder / "index.json"
-    if not index.is_file():
-        raise CorpusError(f"{folder}: expected a corpus folder with index.json")
-    entries = [entry for entry in json.loads(index.read_text())["clips"] if entry["role"] == role]
-    if not entries:
-        raise CorpusError(f"{index}: no clip has the role {role!r}")
+    entries = _entries(folder, role)
     measures = _measures(folder, entries, cache)
     rests = _rests(entries, measures)
     return [
         _clip(folder, entry, measures[entry["name"]] - rests[entry["name"]]) for entry in entries
     ]
+
+
+def read_meshes(folder: Path, role: Role) -> dict[str, Doubles]:
+    """The pose-free meshes [frames, 468, 3] of every identity, all its clips in a row."""
+    solver = PoseSolver(Canonical.load())
+    people: defaultdict[str, list[Doubles]] = defaultdict(list)
+    for entry in _entries(folder, role):
+        meshes, present = _meshes(solver, folder, entry)
+        people[entry["identity"]].append(meshes[present])
+    return {identity: np.concatenate(clips) for identity, clips in people.items()}
 
 
 def amplitudes(clips: Iterable[TalkingClip]) -> tuple[Floats, dict[str, Floats]]:
@@ -95,6 +101,17 @@ def lip_opening(mouth: Floats) -> Floats:
     return np.asarray(mouth[..., Channel.UPPER_LIP_UP] + mouth[..., Channel.LOWER_LIP_DOWN])
 
 
+def _entries(folder: Path, role: Role) -> list[dict[str, Any]]:
+    """The index' entries of one role."""
+    index = folder / "index.json"
+    if not index.is_file():
+        raise CorpusError(f"{folder}: expected a corpus folder with index.json")
+    entries = [entry for entry in json.loads(index.read_text())["clips"] if entry["role"] == role]
+    if not entries:
+        raise CorpusError(f"{index}: no clip has the role {role!r}")
+    return entries
+
+
 def _measures(folder: Path, entries: Sequence[dict[str, Any]], cache: Path) -> dict[str, Doubles]:
     """Absolute mouth measures [frames, 9] of every clip."""
     names = "\n".join(f"{entry['name']} {entry['frames']}" for entry in entries)
@@ -111,13 +128,20 @@ def _measures(folder: Path, entries: Sequence[dict[str, Any]], cache: Path) -> d
     return measured
 
 
-def _measure(solver: PoseSolver, folder: Path, entry: dict[str, Any]) -> Doubles:
+def _meshes(
+    solver: PoseSolver, folder: Path, entry: dict[str, Any]
+) -> tuple[Doubles, NDArray[np.bool_]]:
+    """Pose-free meshes [frames, 468, 3], and where a face was seen at all [frames]."""
     with np.load(folder / f"{entry['name']}.npz") as arrays:
         steps = np.cumsum(arrays["landmarks_delta"], axis=0, dtype=np.int32)
         present = arrays["present"]
     points = (steps / _LANDMARK_STEPS).astype(np.float32)
     side = int(entry["video_px"])
-    meshes = np.stack([solver.solve(frame, side, side).mesh for frame in points])
+    return np.stack([solver.solve(frame, side, side).mesh for frame in points]), present
+
+
+def _measure(solver: PoseSolver, folder: Path, entry: dict[str, Any]) -> Doubles:
+    meshes, present = _meshes(solver, folder, entry)
     shape = measure_shape(meshes)[:, MOUTH]
     known, frames = np.flatnonzero(present), np.arange(len(shape))
     return np.stack([np.interp(frames, known, channel[known]) for channel in shape.T], 1)
