@@ -1,0 +1,1 @@
+"""The published V-Express model: its networks and its offline pipeline."""
