@@ -175,6 +175,25 @@ class ModelConfig:
                 f"the UNet takes {self.unet.context_channels}"
             )
 
+    @classmethod
+    def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
+        """Read sections `unet`, `guider` and `audio_projection`; one left out is as published."""
+        unknown = sorted(settings.keys() - {"unet", "guider", "audio_projection"})
+        if unknown:
+            raise ConfigError(f"unknown sections: {', '.join(unknown)}")
+        published = cls()
+        return cls(
+            unet=UNetConfig.from_mapping(settings["unet"])
+            if "unet" in settings
+            else published.unet,
+            guider=GuiderConfig.from_mapping(settings["guider"])
+            if "guider" in settings
+            else published.guider,
+            audio_projection=AudioProjectionConfig.from_mapping(settings["audio_projection"])
+            if "audio_projection" in settings
+            else published.audio_projection,
+        )
+
 
 PUBLISHED = ModelConfig()
 
