@@ -38,6 +38,7 @@ def test_parts_give_what_the_published_ones_gave(committed: Path, name: str) -> 
     check(committed / f"{name}.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARED_FILES)
 def test_networks_give_what_the_published_ones_gave(full_set: Path, name: str) -> None:
     check(full_set / f"{name}.safetensors")
