@@ -77,8 +77,13 @@ class FaceTrack(ReleasedTrack[av.VideoFrame]):
 
     def release(self, sight: Sight[av.VideoFrame]) -> None:
         """Send one picture now."""
-        frame = sight.picture
+        frame = sight.picture if sight.picture.pts is None else _copy(sight.picture)
         frame.pict_type = PictureType.NONE  # a repeated picture may have been a key frame
         frame.time_base = Fraction(1, VIDEO_CLOCK_HZ)
         frame.pts = sight.slot * _VIDEO_TICKS_PER_FRAME
         self._put(frame)
+
+
+def _copy(frame: av.VideoFrame) -> av.VideoFrame:
+    """A frame of its own for a repeated picture: the first may still be waiting for the encoder."""
+    return av.VideoFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name)

@@ -51,6 +51,16 @@ async def test_a_repeated_picture_is_no_key_frame_again() -> None:
     assert (again.pict_type, again.pts) == (PictureType.NONE, 3600)
 
 
+async def test_repeating_a_picture_does_not_restamp_the_one_that_waits() -> None:
+    track = FaceTrack()
+    frame = picture()
+    track.release(Sight(0, frame))
+    track.release(Sight(1, frame))
+    waiting, repeated = await track.recv(), await track.recv()
+    assert (waiting.pts, repeated.pts) == (0, 3600)
+    np.testing.assert_array_equal(waiting.to_ndarray(), repeated.to_ndarray())
+
+
 async def test_a_busy_encoder_gets_the_newest_pictures() -> None:
     track = FaceTrack()
     for number in range(5):
