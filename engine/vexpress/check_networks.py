@@ -34,7 +34,7 @@ BANK = "bank"
 
 def check_reference_net(golden: Golden) -> Iterator[Comparison]:
     """One pass over a portrait's latents."""
-    path = _weights(golden, "reference_net")
+    path = golden_weights(golden, "reference_net")
     config = unet_config(path)
     for case in golden.cases:
         name, dtype = case["name"], golden.dtype(case["name"])
@@ -52,7 +52,10 @@ def check_reference_net(golden: Golden) -> Iterator[Comparison]:
 
 def check_denoising_unet(golden: Golden) -> Iterator[Comparison]:
     """One pass over a window, with and without guidance."""
-    path, motion_path = _weights(golden, "denoising_unet"), _weights(golden, "motion_module")
+    path, motion_path = (
+        golden_weights(golden, "denoising_unet"),
+        golden_weights(golden, "motion_module"),
+    )
     config = unet_config(path)
     for case in golden.cases:
         name, dtype = case["name"], golden.dtype(case["name"])
@@ -63,7 +66,7 @@ def check_denoising_unet(golden: Golden) -> Iterator[Comparison]:
 
 def check_guider(golden: Golden) -> Iterator[Comparison]:
     """Features of drawn face points."""
-    path = _weights(golden, "v_kps_guider")
+    path = golden_weights(golden, "v_kps_guider")
     config = GuiderConfig.from_mapping(read_described(path)[0])
     for case in golden.cases:
         name, dtype = case["name"], golden.dtype(case["name"])
@@ -75,7 +78,7 @@ def check_guider(golden: Golden) -> Iterator[Comparison]:
 
 def check_audio_projection(golden: Golden) -> Iterator[Comparison]:
     """Audio tokens of single frames."""
-    path = _weights(golden, "audio_projection")
+    path = golden_weights(golden, "audio_projection")
     config = AudioProjectionConfig.from_mapping(read_described(path)[0])
     for case in golden.cases:
         name, dtype = case["name"], golden.dtype(case["name"])
@@ -93,6 +96,15 @@ def unet_config(path: Path) -> UNetConfig:
     return UNetConfig.from_mapping(meta["unet"])
 
 
+def golden_weights(golden: Golden, network: str) -> Path:
+    """The weights of `network` that belong to a golden: named by it, or by its configuration."""
+    name = golden.meta.get("weights") or f"{network}_{golden.meta.get('config')}"
+    path = golden.weights_path(name + SAFETENSORS)
+    if not path.is_file():
+        raise GoldenError(f"{golden.path.name}: needs {path}")
+    return path
+
+
 NETWORK_KINDS: dict[str, Runner] = {
     "reference_net": check_reference_net,
     "denoising_unet": check_denoising_unet,
@@ -100,15 +112,6 @@ NETWORK_KINDS: dict[str, Runner] = {
     "audio_projection": check_audio_projection,
     **PART_KINDS,
 }
-
-
-def _weights(golden: Golden, network: str) -> Path:
-    """The weights of `network` that belong to a golden: named by it, or by its configuration."""
-    name = golden.meta.get("weights") or f"{network}_{golden.meta.get('config')}"
-    path = golden.weights_path(name + SAFETENSORS)
-    if not path.is_file():
-        raise GoldenError(f"{golden.path.name}: needs {path}")
-    return path
 
 
 def _predict(
