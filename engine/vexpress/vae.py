@@ -1,0 +1,62 @@
+"""Pictures to latents and back, by the public VAE."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.vexpress.checkpoints import CheckpointError
+from engine.vexpress.extra import require
+
+LATENT_SCALE = 0.18215  # brings the latents of this VAE to about unit variance
+
+
+class Vae(nn.Module):
+    """A frozen autoencoder of single images."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The data type of its weights."""
+        return next(self.parameters()).dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images [b, 3, height, width] in -1..1 -> the mean of their latents, scaled."""
+        placed = images.to(self.device, self.dtype)
+        mean: Tensor = self.network.encode(placed).latent_dist.mean
+        return mean * LATENT_SCALE
+
+    def decode(self, latents: Tensor, frames_per_call: int = 1) -> Iterator[Tensor]:
+        """Scaled latents [1, 4, frames, h, w] -> frame after frame [3, height, width] in 0..1.
+
+        More frames per call are faster where there is memory for them; they do not mix.
+        """
+        frames = (latents / LATENT_SCALE)[0].transpose(0, 1)
+        for some in torch.split(frames, frames_per_call):
+            decoded = self.network.decode(some.to(self.device, self.dtype)).sample
+            yield from (decoded / 2 + 0.5).clamp(0, 1).float().cpu().unbind()
+
+
+def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> Vae:
+    """The VAE from a folder in the layout of diffusers."""
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"{folder}: no VAE there, expected config.json and weights beside it")
+    diffusers = require("diffusers")
+    try:
+        network = diffusers.AutoencoderKL.from_pretrained(
+            folder, local_files_only=True, low_cpu_mem_usage=False, torch_dtype=dtype
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{folder}: not a VAE that can be read ({reason})") from error
+    return Vae(network.requires_grad_(False).eval())
