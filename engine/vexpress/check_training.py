@@ -1,12 +1,14 @@
-"""Golden runner of one training step: prediction, loss and the norm of every gradient."""
+"""Golden runners of training: a sample cut from a clip, and a step with all its gradients."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from engine.vexpress import clip_sample
 from engine.vexpress.check_networks import golden_weights, unet_config
 from engine.vexpress.checkpoints import (
     load_audio_projection,
@@ -21,6 +23,7 @@ from engine.vexpress.goldens import (
     Golden,
     Runner,
     compare,
+    compare_exactly,
     read_described,
 )
 from engine.vexpress.key_map import KeyMap, NetworkKind
@@ -62,7 +65,39 @@ def check_training(golden: Golden) -> Iterator[Comparison]:
             yield compare(f"{case['name']}/{name}", ours[name], stored, tolerance)
 
 
-TRAINING_KINDS: dict[str, Runner] = {"training": check_training}
+def check_dataset(golden: Golden) -> Iterator[Comparison]:
+    """Training samples cut from clips, exact in every value."""
+    for case in golden.cases:
+        name = case["name"]
+        ours = _sample(golden.inputs(name), case)
+        for output, stored in golden.outputs(name).items():
+            yield compare_exactly(f"{name}/{output}", ours[output], stored)
+
+
+TRAINING_KINDS: dict[str, Runner] = {"training": check_training, "dataset": check_dataset}
+
+
+def _sample(inputs: Mapping[str, Tensor], case: Mapping[str, Any]) -> dict[str, Tensor]:
+    size: tuple[int, int] = (inputs["frames"].shape[2], inputs["frames"].shape[3])
+    box = clip_sample.draw_box(*size, torch.Generator().manual_seed(case["rng_seed"]))
+    height, width = case["image_size"]
+    cutting = clip_sample.Cutting(box=box, height=height, width=width, flip=case["flip"])
+    frames = list(inputs["frames"].permute(0, 2, 3, 1).numpy())
+    faces = [clip_sample.face_corners(bounds) for bounds in inputs["bbox"].numpy()]
+    lips = [clip_sample.lip_corners(points) for points in inputs["landmark_2d_106"].numpy()]
+    return {
+        "crop_top_left_h_w": torch.tensor([box.top, box.left, box.height, box.width]),
+        "face_mask_box_y0y1x0x1": torch.tensor([astuple(corners) for corners in faces]),
+        "lip_mask_box_y0y1x0x1": torch.tensor([astuple(corners) for corners in lips]),
+        "face_masks": clip_sample.masks(faces, size, cutting),
+        "lip_masks": clip_sample.masks(lips, size, cutting),
+        "kps_images": clip_sample.drawings(inputs["kps5"][:, :3].numpy(), size, cutting),
+        "reference_image": clip_sample.pictures(frames[:1], cutting)[:, 0],
+        "target_images": clip_sample.pictures(frames, cutting),
+        "audio_frame_embeddings": clip_sample.speech_windows(
+            inputs["audio_embeddings"], case["video_len"], case["frame_ids"]
+        ),
+    }
 
 
 def _step(
