@@ -12,7 +12,7 @@ from engine.training.motion import Plan, Sampler, clip_shares, save, train
 from engine.training.programmes import Programme
 
 SCALE = np.full(9, 0.2, np.float32)
-PLAN = Plan(steps=24, rounds=2, crops=4, dropout=0.0)
+PLAN = Plan(steps=24, rounds=2, real_crops=4, synthetic_crops=4, dropout=0.0)
 
 
 def beats(seed: int) -> Programme:
