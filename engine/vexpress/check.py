@@ -14,10 +14,11 @@ import typer
 
 from engine.api import AvatarError
 from engine.vexpress.check_networks import NETWORK_KINDS
+from engine.vexpress.check_pipeline import PIPELINE_KINDS
 from engine.vexpress.check_training import TRAINING_KINDS
 from engine.vexpress.goldens import Comparison, Runner, read_golden
 
-GOLDEN_KINDS: dict[str, Runner] = {**NETWORK_KINDS, **TRAINING_KINDS}
+GOLDEN_KINDS: dict[str, Runner] = {**NETWORK_KINDS, **PIPELINE_KINDS, **TRAINING_KINDS}
 GOLDEN_SUFFIXES = (".safetensors", ".json")
 ALL_AGREE, ONE_DIFFERS, NOT_UNDERSTOOD = 0, 1, 2
 SMALLEST = 1e-30  # stands for a tolerance of zero where one divides by it
