@@ -4,15 +4,17 @@ Everything but the mouth goes on moving in silence, so the gate scales mouth cha
 """
 
 from collections import deque
+from itertools import islice
 
 from engine.config import TIMING
 from engine.portrait.landmarks import Floats
 
-LOOK_AHEAD_FRAMES = 2  # so that the mouth is open when the sound comes
+LOOK_AHEAD_FRAMES = 2  # that the mouth network has
+_EARLY_FRAMES = 1  # the gate uses less: lips that part 80 ms early look out of step
 
 _FULL_EXCESS_DB = 4.0  # above the threshold of the level tracker: surely speech
 _ATTACK_S, _HOLD_S, _RELEASE_S = 0.04, 0.08, 0.18
-_RISE = TIMING.frame_s / (2 * _ATTACK_S)  # begins two frames early, so it may take two frames
+_RISE = TIMING.frame_s / (2 * _ATTACK_S)  # begins a frame early, so it may take two frames
 _FALL = TIMING.frame_s / _RELEASE_S
 _HOLD_FRAMES = round(_HOLD_S / TIMING.frame_s)
 
@@ -33,7 +35,7 @@ class MouthGate:
     def push(self, excess_db: Floats) -> float:
         """Take the hops of frame k, return the openness 0..1 of frame k - 2."""
         self._wanted.append(min(max(float(excess_db.max()) / _FULL_EXCESS_DB, 0.0), 1.0))
-        target = max(self._wanted)
+        target = max(islice(self._wanted, 1 + _EARLY_FRAMES))
         if target >= self._openness:
             self._held_frames = 0
             self._openness = min(target, self._openness + _RISE)
