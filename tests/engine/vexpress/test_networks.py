@@ -7,6 +7,8 @@ import pytest
 from engine.vexpress.check_networks import NETWORK_KINDS
 from engine.vexpress.goldens import GoldenError, read_golden
 
+pytestmark = pytest.mark.timeout(600)  # whole networks in double: seconds, minutes when busy
+
 COMMITTED_FILES = [
     "b2_transformer_block_read",
     "b2_transformer_block_write",
