@@ -7,6 +7,7 @@ from fractions import Fraction
 from engine.api import AvatarError
 
 MIN_FRAMES = 2  # the median filter looks at a neighbour
+MIN_FRAME_RATE_HZ, MAX_FRAME_RATE_HZ = 1, 120
 MAX_FRAME_RATE_PART = 60_000  # of the fraction that a film's frame rate is written as
 
 
@@ -42,21 +43,33 @@ class Clip:
     frame_rate_hz: Fraction
 
 
-def plan_clip(
-    samples: int, sample_rate_hz: int, frame_rate_hz: float, size: WindowSize, *, cut: bool
-) -> Clip:
-    """The clip for so much sound: all of it, or `cut` to whole windows as published.
+@dataclass(frozen=True, slots=True)
+class ClipRules:
+    """What the published program does with lengths; each may be left out."""
 
-    A cut clip keeps the sound's length by showing its frames more slowly.
-    """
-    if not cut:
-        rate = Fraction(frame_rate_hz).limit_denominator(MAX_FRAME_RATE_PART)
-        frames = round(Fraction(samples, sample_rate_hz) * rate)
-        return Clip(max(frames, MIN_FRAMES), rate)
-    count = int(samples / sample_rate_hz * frame_rate_hz)
-    frames = whole_windows_frames(count, size)
-    rate = Fraction(frames * sample_rate_hz, samples)
-    return Clip(frames, rate.limit_denominator(MAX_FRAME_RATE_PART))
+    cut: bool = False  # to whole windows, shown more slowly so that the sound's length stays
+    refuse_short: bool = False  # sound of less than one window
+
+
+def plan_clip(
+    samples: int, sample_rate_hz: int, frame_rate_hz: float, size: WindowSize, rules: ClipRules
+) -> Clip:
+    """The clip for so much sound."""
+    if not MIN_FRAME_RATE_HZ <= frame_rate_hz <= MAX_FRAME_RATE_HZ:
+        raise ClipError(
+            f"{frame_rate_hz:g} frames a second: "
+            f"expected {MIN_FRAME_RATE_HZ} to {MAX_FRAME_RATE_HZ}"
+        )
+    whole = int(samples / sample_rate_hz * frame_rate_hz)
+    if rules.refuse_short and whole < size.frames:
+        raise ClipError(f"sound of {whole} frames: shorter than one window of {size.frames} frames")
+    if rules.cut and whole >= size.frames:
+        frames = whole_windows_frames(whole, size)
+        slower = Fraction(frames * sample_rate_hz, samples)
+        return Clip(frames, slower.limit_denominator(MAX_FRAME_RATE_PART))
+    rate = Fraction(frame_rate_hz).limit_denominator(MAX_FRAME_RATE_PART)
+    frames = round(Fraction(samples, sample_rate_hz) * rate)
+    return Clip(max(frames, MIN_FRAMES), rate)
 
 
 def count_whole_windows(frames: int, size: WindowSize) -> int:
@@ -68,9 +81,7 @@ def whole_windows_frames(frames: int, size: WindowSize) -> int:
     """`frames` without those that no whole window holds."""
     windows = count_whole_windows(frames, size)
     if windows < 1:
-        raise ClipError(
-            f"sound of {frames} frames: shorter than one window of {size.frames} frames"
-        )
+        raise ClipError(f"{frames} frames: no whole window of {size.frames}")
     return (windows - 1) * size.step + size.frames
 
 
