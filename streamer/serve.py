@@ -88,7 +88,7 @@ async def _serve_and_warm_up(
     preparing = asyncio.create_task(prepare())
     try:
         await asyncio.wait([serving, preparing], return_when=asyncio.FIRST_COMPLETED)
-        if preparing.done():
+        if preparing.done() and not server.should_exit:
             preparing.result()  # a bad default portrait ends it here
         await asyncio.shield(serving)
     finally:

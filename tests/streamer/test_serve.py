@@ -3,16 +3,17 @@ import os
 import signal
 import socket
 import threading
+import time
 from dataclasses import replace
 
 import httpx
 import numpy as np
 import pytest
 
-from engine.api import BadPictureError, Engine, NoFaceError, Picture
+from engine.api import BadPictureError, Engine, NoFaceError, Picture, PortraitOptions
 from streamer.serve import Address, AddressInUseError, serve
 from streamer.service import EngineParts, ServiceSettings
-from tests.fakes import FakeEngine
+from tests.fakes import FakeAvatar, FakeEngine
 from tests.streamer.conftest import running_server
 
 
@@ -104,3 +105,27 @@ async def test_https_with_a_certificate_of_our_own(
             assert (await http.get("/healthz")).status_code == 200
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_stopping_while_portraits_are_prepared_is_no_error(
+    settings: ServiceSettings, parts: EngineParts
+) -> None:
+    class SlowEngine(FakeEngine):
+        prepared = 0
+
+        def prepare(self, picture: Picture, options: PortraitOptions) -> FakeAvatar:
+            self.prepared += 1
+            time.sleep(0.3 if self.prepared > 1 else 0)
+            return super().prepare(picture, options)
+
+    engine = SlowEngine()
+
+    def many() -> dict[str, Picture]:
+        return {str(level): np.full((9, 9, 3), level, np.uint8) for level in range(1, 6)}
+
+    def stop(_: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    slow = replace(parts, portraits=many, load=lambda: engine)
+    await serve(Address(port=0), settings, slow, stop)
+    assert 1 <= engine.prepared < 5
