@@ -43,8 +43,12 @@ class Vae(nn.Module):
         """
         frames = (latents / LATENT_SCALE)[0].transpose(0, 1)
         for some in torch.split(frames, frames_per_call):
-            decoded = self.network.decode(some.to(self.device, self.dtype)).sample
-            yield from (decoded / 2 + 0.5).clamp(0, 1).float().cpu().unbind()
+            yield from self.decode_images(some).float().unbind()
+
+    def decode_images(self, latents: Tensor) -> Tensor:
+        """Latents [b, 4, h, w] as the network has them -> images [b, 3, height, width] in 0..1."""
+        decoded: Tensor = self.network.decode(latents.to(self.device, self.dtype)).sample
+        return (decoded / 2 + 0.5).clamp(0, 1)
 
 
 def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> Vae:

@@ -1,0 +1,97 @@
+"""Costs on shapes alone: counted arithmetic, memory that comes and goes, the published model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+from engine.vexpress.config import PUBLISHED
+from engine.vexpress.metering import measure
+from engine.vexpress.pipeline import Manner
+from engine.vexpress.plan import PlannedClip, describe, peak_bytes, plan_stages, total_flops
+from engine.vexpress.production import ClipJob
+from engine.vexpress.sampling import Sampling
+
+MIB = 2**20
+
+
+def meta(*shape: int) -> torch.Tensor:
+    return torch.empty(shape, device="meta")
+
+
+def test_a_product_costs_two_a_multiplication() -> None:
+    cost = measure(lambda: meta(10, 20) @ meta(20, 30))
+    assert cost.flops == 2 * 10 * 20 * 30
+    assert cost.output.shape == (10, 30)
+
+
+def test_memory_is_that_of_results_alive_together() -> None:
+    x = meta(MIB // 4)  # one MiB of float32, not counted
+
+    def chain() -> torch.Tensor:
+        y = x + 1
+        for _ in range(5):
+            y = y + 1  # the old one goes when the new one is there
+        return y
+
+    assert measure(chain).peak_bytes == 2 * MIB
+    assert measure(lambda: [x + 1 for _ in range(3)]).peak_bytes == 3 * MIB
+    assert measure(lambda: x.reshape(2, -1)[0]).peak_bytes == 0  # only looked at otherwise
+
+
+def test_attention_is_counted_without_its_matrix() -> None:
+    query, key, value = meta(2, 4, 100, 8), meta(2, 4, 50, 8), meta(2, 4, 50, 8)
+    cost = measure(lambda: functional.scaled_dot_product_attention(query, key, value))
+    assert cost.flops == 2 * (2 * 4 * 100 * 50 * 8) * 2
+    assert cost.output.shape == query.shape
+    assert cost.peak_bytes == query.numel() * 4
+    named = measure(
+        lambda: functional.scaled_dot_product_attention(query=query, key=key, value=value)
+    )
+    assert named.flops == cost.flops
+
+
+def clip(frames: int, scale: float = 3.5, frames_per_vae_call: int = 1) -> PlannedClip:
+    job = ClipJob(
+        portrait=Path("a.png"),
+        sound=Path("a.wav"),
+        target=Path("a.mp4"),
+        height=256,
+        width=256,
+        sampling=Sampling(guidance_scale=scale),
+        manner=Manner(frames_per_vae_call=frames_per_vae_call),
+    )
+    return PlannedClip(
+        config=PUBLISHED, frames=frames, samples=16_000, job=job, dtype=torch.float16
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_published_model_is_planned() -> None:
+    stages = {stage.name: stage for stage in plan_stages(clip(44))}
+    unet = stages["unet: with conditions"]
+    assert (unet.takes, unet.calls) == ((1, 4, 24, 32, 32), 50)
+    assert unet.flops == pytest.approx(24 * 50 * 266.8e9, rel=0.05)  # a quarter of 512 and less
+    assert unet.weight_bytes == 2 * (909_120_004 + 454_417_600)
+    assert stages["unet: without"].flops < unet.flops
+    assert stages["vae: decode"].calls == 44
+    assert stages["reference net"].calls == 1
+    together = peak_bytes(list(stages.values()), one_at_a_time=False)
+    alone = peak_bytes(list(stages.values()), one_at_a_time=True)
+    assert unet.weight_bytes < alone < together
+    lines = describe(list(stages.values()))
+    assert len(lines) == len(stages) + 2
+    assert f"{total_flops(list(stages.values())) / 1e12:.1f} TFLOP" in lines[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_no_guidance_halves_the_work_and_more_frames_at_once_take_memory() -> None:
+    stages = {stage.name: stage for stage in plan_stages(clip(20, 1.0, frames_per_vae_call=4))}
+    assert "unet: without" not in stages
+    assert stages["unet: with conditions"].takes[2] == 20
+    assert stages["vae: decode"].calls == 5
+    one = {stage.name: stage for stage in plan_stages(clip(20, 1.0))}["vae: decode"]
+    assert stages["vae: decode"].working_bytes == pytest.approx(4 * one.working_bytes, rel=0.05)
