@@ -2,10 +2,12 @@
 
 import importlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -20,7 +22,8 @@ from engine.config import TIMING
 from engine.offline import Job, Progress, Report, make_film
 
 BAD_INPUT, STOPPED = 2, 130  # exit codes
-ENGINES = {"portrait": "engine.portrait.engine"}
+ENGINES = {"portrait": "engine.portrait.engine", "vexpress": "engine.vexpress.command"}
+OWN_COMMANDS = ("vexpress",)  # engines with flags of their own
 
 LoadEngine = Callable[[str, str], Engine]  # by name, for a device
 
@@ -153,12 +156,23 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
+def choose_command(arguments: Sequence[str]) -> Callable[..., None]:
+    """Tell which command `--engine` asks for; an engine may have flags that no other has."""
+    name = os.environ.get("VEXPRESS_ENGINE", "")
+    for argument, following in pairwise([*arguments, ""]):
+        if argument == "--engine" or argument.startswith("--engine="):
+            name = argument.partition("=")[2] or following
+    if name not in OWN_COMMANDS:
+        return inference
+    return cast("Callable[..., None]", importlib.import_module(ENGINES[name]).command)
+
+
 def main(arguments: Sequence[str], load: LoadEngine = load_engine) -> int:
     """Run the command line; return its exit code. Mistakes cost one line and code 2."""
     app = typer.Typer(add_completion=False)
-    app.command()(inference)
-    command = typer.main.get_command(app)
     try:
+        app.command()(choose_command(arguments))
+        command = typer.main.get_command(app)
         code = command.main(list(arguments), "inference.py", standalone_mode=False, obj=load) or 0
         if code == STOPPED:  # typer's answer to Ctrl-C
             print("stopped", file=sys.stderr)
