@@ -42,7 +42,7 @@ def check_clip(golden: Golden) -> Iterator[Comparison]:
     """A clip from portrait, sound and face points to pictures, step by step."""
     for case in golden.cases:
         name, dtype = case["name"], golden.dtype(case["name"])
-        ours = _run(golden, case, golden_networks(golden, dtype), dtype)
+        ours = golden_results(golden, case, golden_networks(golden, dtype), dtype)
         tolerance = DOUBLE_TOLERANCE if dtype == torch.float64 else PIPELINE_TOLERANCE
         for key, stored in golden.outputs(name).items():
             if key not in ours:
@@ -100,7 +100,9 @@ def golden_sampling(case: Case) -> Sampling:
     )
 
 
-def _run(golden: Golden, case: Case, networks: Networks, dtype: torch.dtype) -> dict[str, Tensor]:
+def golden_results(
+    golden: Golden, case: Case, networks: Networks, dtype: torch.dtype
+) -> dict[str, Tensor]:
     """Everything that may be stored of a case, by its stored name."""
     inputs = golden_inputs(golden, case, dtype)
     stored = golden.outputs(case["name"])

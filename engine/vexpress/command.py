@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from engine.api import AvatarError
 from engine.vexpress.choices import (
     after_use,
     check_fit,
@@ -24,6 +26,10 @@ from engine.vexpress.plan import PlannedClip, describe, plan_stages
 from engine.vexpress.production import ClipJob, ClipReport, make_clip, measure_sound
 from engine.vexpress.scheduler import NoiseConfig, Scheduler
 from engine.vexpress.weights import LICENCE_NOTICE
+
+
+class DeviceFullError(AvatarError):
+    """The device has not enough memory for the clip."""
 
 
 def run(flags: Flags) -> None:
@@ -44,8 +50,14 @@ def run(flags: Flags) -> None:
     typer.echo(LICENCE_NOTICE, err=True)
     networks = open_networks(files, config, dtype, device, put_away)
     scheduler = Scheduler(NoiseConfig(schedule=flags.beta_schedule))
-    with progress() as show:
-        report = make_clip(networks, scheduler, job, show)
+    try:
+        with progress() as show:
+            report = make_clip(networks, scheduler, job, show)
+    except torch.OutOfMemoryError as error:
+        raise DeviceFullError(
+            f"{device}: out of memory; expected less to do, by --save_memory, --size, "
+            "--context_frames or --vae_frames_per_call"
+        ) from error
     tell(report, job, as_json=flags.as_json)
 
 

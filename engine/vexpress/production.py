@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.api import Picture
+from engine.api import AvatarError, Picture
 from engine.audio import AudioReader, Sound, Waveform
 from engine.badge import BadgePainter
 from engine.offline import peak_rss_mb, read_portrait
@@ -70,6 +70,10 @@ class ClipReport:
     peak_device_mb: float | None  # of its accelerator, if there is one
 
 
+class NotFiniteError(AvatarError):
+    """The networks went out of the range of their numbers."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Heard:
     """A whole sound file."""
@@ -112,6 +116,11 @@ def make_clip(
     with times.of("sample"):
         noise = clip_noise(inputs, job.seed)
         latents = sample(networks, scheduler, conditions, noise, job.sampling, show)
+        if not torch.isfinite(latents).all():
+            raise NotFiniteError(
+                "the networks gave numbers that are not finite; expected other weights, or "
+                "--dtype bf16 or fp32"
+            )
     with times.of("finish"):
         pictures = finish(networks, latents, job.manner, show)
         _write(job, clip, heard, pictures)

@@ -10,7 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
+from engine.vexpress import command
 from engine.vexpress.kps import write_track
 from engine.vexpress.weights import LICENCE_NOTICE
 from inference import BAD_INPUT, main
@@ -238,6 +240,32 @@ def test_mistakes_cost_one_line_and_leave_nothing(  # noqa: PLR0913, PLR0917  a 
     assert last.count("\n") == 1
     assert reason in last
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_numbers_out_of_range_make_no_film(
+    given: dict[str, str], models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = load_file(models / "v-express" / "v_kps_guider.safetensors")
+    broken = {key: tensor * 1e30 for key, tensor in tensors.items()}
+    save_file(broken, tmp_path / "guider.safetensors")
+    before = sorted(tmp_path.iterdir())
+    path = str(tmp_path / "guider.safetensors")
+    assert run(given | {"--v_kps_guider_path": path}) == BAD_INPUT
+    assert "not finite" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_a_full_device_says_what_to_do(
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(command, "make_clip", full)
+    assert run(given) == BAD_INPUT
+    assert "cpu: out of memory; expected less to do, by --save_memory" in capsys.readouterr().err
 
 
 def test_the_engine_may_be_named_in_the_environment(

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from engine.vexpress.check_pipeline import PIPELINE_KINDS
+from engine.vexpress.check_pipeline import PIPELINE_KINDS, golden_networks, golden_results
 from engine.vexpress.check_stages import golden_scheduler
 from engine.vexpress.goldens import GoldenError, read_golden
+from engine.vexpress.postprocess import to_picture
 from engine.vexpress.scheduler import BetaSchedule
 
 QUICK = ["f_kps.safetensors", "g_context_windows.json", "g_scheduler.safetensors"]
@@ -38,6 +41,25 @@ def test_pictures_and_latents_are_as_published(committed: Path) -> None:
 @pytest.mark.parametrize("name", ["h_pipeline_A", "h_pipeline_C", "i_audio_frontend_A"])
 def test_clips_are_as_published(full_set: Path, name: str) -> None:
     check(full_set / f"{name}.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_strip_of_pictures_is_the_published_one(full_set: Path) -> None:
+    golden = read_golden(full_set / "h_pipeline_C.safetensors")
+    case = next(case for case in golden.cases if case["store_video"])
+    ours = golden_results(golden, case, golden_networks(golden, torch.float32), torch.float32)
+    strips = [
+        np.concatenate([to_picture(frame) for frame in video[0].unbind(1)], axis=1)
+        for video in (
+            ours["video_first_frames"],
+            golden.outputs(case["name"])["video_first_frames"],
+        )
+    ]
+    assert strips[0].shape == (case["height"], case["store_video"] * case["width"], 3)
+    difference = np.abs(strips[0].astype(int) - strips[1])
+    assert difference.max() <= 1  # where a number falls on the other side of a whole one
+    assert (difference > 0).mean() < 0.005
 
 
 def test_a_case_of_another_kind_is_not_understood(committed: Path) -> None:
