@@ -1,6 +1,8 @@
 """Fetching from a server that talks like the hub: checksums, resuming, and being offline."""
 
 import hashlib
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,19 +10,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from engine.vexpress.weights import (
+    BAD_INPUT,
     LICENCE_NOTICE,
     PUBLISHED_FILES,
     SUMS,
     PublishedFile,
     Source,
     WeightsError,
+    app,
     fetch,
     sha256_of,
     verify,
 )
 
+ROOT = Path(__file__).parents[3]
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 SOURCE = Source(repository="someone/model", revision=REVISION, folder="v-express")
 LARGE = bytes(range(256)) * 4096
@@ -219,3 +225,27 @@ def test_every_published_file_is_pinned() -> None:
         assert file.sha256 is None or len(file.sha256) == 64
     places = [file.place for file in PUBLISHED_FILES]
     assert len(set(places)) == len(places)
+
+
+def test_the_command_reports_in_words(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["verify", str(tmp_path)])
+    assert done.exit_code == BAD_INPUT
+    assert "audio_projection.bin: missing" in done.output
+    assert f"-> {tmp_path / 'v-express' / 'audio_projection.bin'}" in done.output
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [([], "model_ckpts"), (["here"], "{cwd}/here"), (["/models"], "/models")],
+)
+def test_the_script_calls_the_command(tmp_path: Path, named: list[str], expected: str) -> None:
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts" / "download_models.sh"), *named],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHON": "echo"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    wanted = expected.format(cwd=tmp_path)
+    assert done.stdout.strip() == f"-m engine.vexpress.weights fetch {wanted}"
