@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("engine", "streamer", "benchmarks")
+PACKAGES = ("engine", "kernels", "streamer", "benchmarks")
 MAX_LINES = 300
 SOURCES = sorted(p for folder in PACKAGES for p in (ROOT / folder).rglob("*.py"))
 SOURCES += sorted(ROOT.glob("*.py"))
@@ -24,10 +24,11 @@ for root in sys.argv[1:]:
     package = importlib.import_module(root)
     names += [m.name for m in pkgutil.walk_packages(package.__path__, root + ".")]
 for name in names:
-    if not name.startswith("engine.training"):  # needs an extra of its own
+    if not name.startswith(("engine.training", "kernels.triton_")):  # need extras of their own
         importlib.import_module(name)
 problems = [f"thread {t.name}" for t in threading.enumerate() if t is not threading.main_thread()]
 problems += [f"log handler {h}" for h in logging.getLogger().handlers]
+problems += ["triton"] if "triton" in sys.modules and "kernels" in sys.argv else []
 print("torch" in sys.modules, problems)
 """
 
@@ -56,6 +57,12 @@ def test_importing_the_streamer_loads_no_torch_and_starts_nothing(tmp_path: Path
 @pytest.mark.slow
 def test_importing_the_engine_starts_nothing(tmp_path: Path) -> None:
     assert import_all("engine", folder=tmp_path).endswith("[]")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_importing_the_kernels_starts_nothing_and_needs_no_triton(tmp_path: Path) -> None:
+    assert import_all("kernels", folder=tmp_path) == "True []"
     assert not list(tmp_path.iterdir())
 
 
