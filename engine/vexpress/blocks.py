@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.stream.attention import attend, require_attention
+from engine.stream.backends import AttentionKind
+
 LONGEST_PERIOD = 10_000.0
 
 
@@ -31,6 +34,7 @@ class Attention(nn.Module):
         self.key = nn.Linear(context_channels or channels, channels, bias=False)
         self.value = nn.Linear(context_channels or channels, channels, bias=False)
         self.out = nn.Linear(channels, channels)
+        self.kind = AttentionKind.SDPA
 
     def project(self, context: Tensor) -> KeysValues:
         """Keys and values of `context` [groups, tokens, context channels]."""
@@ -46,7 +50,7 @@ class Attention(nn.Module):
         """
         query = self.query(x).reshape(seen.keys.shape[0], -1, x.shape[-1])
         query = split_heads(query, self.heads)
-        mixed = functional.scaled_dot_product_attention(query, seen.keys, seen.values)
+        mixed = attend(query, seen.keys, seen.values, self.kind)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(x.shape))
         return out
 
@@ -57,6 +61,17 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """`x` [m, n, channels] looks at `context` [groups, tokens, c], without one at itself."""
         return self.attend(x, self.project(x if context is None else context))
+
+
+def use_attention(network: nn.Module, kind: AttentionKind) -> None:
+    """Let every attention of `network` be computed by `kind`.
+
+    Raises `BackendUnavailableError` if it is not installed; `choose_attention` says beforehand.
+    """
+    require_attention(kind)
+    for module in network.modules():
+        if isinstance(module, Attention):
+            module.kind = kind
 
 
 class FeedForward(nn.Module):

@@ -1,0 +1,1 @@
+"""The streaming core, shared by both engines."""
