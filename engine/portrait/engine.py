@@ -1,6 +1,5 @@
 """The embedded default engine: shipped weights, two CPU cores."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from engine.api import Avatar, AvatarError, Engine, Picture, PortraitOptions, StreamOptions
+from engine.cache import cache_folder
 from engine.portrait.channels import CHANNELS
 from engine.portrait.motion import MotionModel
 from engine.portrait.prepare import Preparer
@@ -58,15 +58,8 @@ class PortraitEngine:
         return PortraitStream(Renderer(avatar.scene), avatar, self._model, options)
 
 
-def cache_folder() -> Path:
-    """Where prepared avatars are kept: $VEXPRESS_CACHE_DIR, else the user's cache."""
-    named = os.environ.get("VEXPRESS_CACHE_DIR")
-    base = Path(named) if named else Path.home() / ".cache" / "vexpress-live"
-    return base / "scenes"
-
-
 def load_engine(device: str = "auto", cache: Path | None = None) -> Engine:
-    """Read the shipped weights; keep prepared avatars in `cache`, or in `cache_folder()`.
+    """Read the shipped weights; keep prepared avatars in `cache`, or in the user's cache.
 
     Raises `AvatarError` for a device that this engine does not run on.
     """
@@ -76,4 +69,5 @@ def load_engine(device: str = "auto", cache: Path | None = None) -> Engine:
         )
     torch.set_num_threads(1)  # small models: a second thread costs more than it brings
     cv2.setNumThreads(1)
-    return PortraitEngine(Preparer.load(), MotionModel.load(), SceneCache(cache or cache_folder()))
+    scenes = SceneCache(cache or cache_folder("scenes"))
+    return PortraitEngine(Preparer.load(), MotionModel.load(), scenes)

@@ -1,7 +1,6 @@
 """From a function to a faster one of the same results."""
 
 import inspect
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.cache import cache_folder
 from engine.stream.backends import BackendUnavailableError, Machine
 from engine.stream.executors import Builder, Function
 from engine.stream.static_tensors import as_tuple
@@ -41,7 +41,7 @@ def build_by_tensorrt(
     def build(inputs: Mapping[str, Tensor]) -> Function:
         compile_engines = _tensorrt_compiler()
         program = torch.export.export(Exportable(function, weights, tuple(inputs)), _args(inputs))
-        options = tensorrt_options(folder or default_engine_folder(), machine)
+        options = tensorrt_options(folder or cache_folder("tensorrt"), machine)
         compiled = compile_engines(program, arg_inputs=list(_args(inputs)), **options)
         return lambda **named: as_tuple(compiled(*named.values()))
 
@@ -64,12 +64,6 @@ def tensorrt_options(folder: Path, machine: Machine) -> dict[str, Any]:
         "timing_cache_path": str(place / "timing_cache.bin"),
         "truncate_double": True,
     }
-
-
-def default_engine_folder() -> Path:
-    """Below the user's cache folder, which outlives a restart."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "vexpress-live" / "tensorrt"
 
 
 class Exportable(nn.Module):

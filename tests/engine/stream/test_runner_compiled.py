@@ -13,7 +13,7 @@ from engine.stream.backends import (
     Machine,
     survey_backends,
 )
-from engine.stream.builders import build_by_tensorrt, default_engine_folder, tensorrt_options
+from engine.stream.builders import build_by_tensorrt, tensorrt_options
 from engine.stream.machine import this_machine
 from engine.stream.runner import open_runner
 from engine.stream.runner_errors import CaptureError, RunnerError
@@ -82,13 +82,6 @@ def test_tensorrt_is_asked_to_cache_what_it_builds(tmp_path: Path) -> None:
     assert options["reuse_cached_engines"]
     assert options["engine_cache_dir"] == str(tmp_path / "2.13.0-NVIDIA-H100")
     assert "enabled_precisions" not in options  # networks are strongly typed
-
-
-def test_engines_are_cached_where_they_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/someone")
-    assert default_engine_folder() == Path("/var/cache/someone/vexpress-live/tensorrt")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_engine_folder() == Path("~/.cache/vexpress-live/tensorrt").expanduser()
 
 
 @pytest.mark.skipif(HERE.torch_tensorrt_version is not None, reason="torch-tensorrt is installed")
