@@ -1,6 +1,10 @@
-"""Start the avatar server: `python run_server.py`, then open the address that it prints."""
+"""Start the avatar server: `python run_server.py`, then open the address that it prints.
+
+`python run_server.py doctor` says what this machine can do.
+"""
 
 import logging
+import sys
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +24,7 @@ Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
 Kind = StrEnum("Kind", ["PORTRAIT"])
 Level = StrEnum("Level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+DOCTOR = "doctor"
 DATA_FOLDER = Path("~/.local/share/vexpress-live")
 
 
@@ -74,5 +79,13 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
         raise typer.Exit(2) from error
 
 
+def main(arguments: list[str]) -> None:
+    """Serve, or answer the one other command; it is loaded only when asked for."""
+    if arguments[:1] == [DOCTOR]:
+        import_module("engine.doctor").app(arguments[1:], prog_name=f"run_server.py {DOCTOR}")
+    else:
+        app(arguments, auto_envvar_prefix="VEXPRESS")
+
+
 if __name__ == "__main__":
-    app(auto_envvar_prefix="VEXPRESS")
+    main(sys.argv[1:])
