@@ -62,7 +62,7 @@ class Ladder:
         outside = [t for t in timesteps if not 0 <= t < len(signals)]
         if outside:
             raise LadderError(f"noise levels {outside}: expected 0 to {len(signals) - 1}")
-        below = [t - stride for t in timesteps] if stride else [*timesteps[1:], -1]
+        below = [t - stride for t in timesteps] if stride else [*timesteps, -1][1:]
         rungs = tuple(
             Rung(timestep, signals[timestep], signals[after] if after >= 0 else WHOLE_SIGNAL)
             for timestep, after in zip(timesteps, below, strict=True)

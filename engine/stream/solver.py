@@ -120,8 +120,8 @@ class Solver:
 
 
 def as_maps(latents: Tensor) -> Tensor:
-    """A view [batch, channels, frames, height, width], one pixel large where there is no space."""
-    return latents if latents.ndim == _MAP_AXES else latents[..., None, None]
+    """A view [batch, channels, frames, height, width], one pixel long where there is no space."""
+    return latents[(..., *[None] * (_MAP_AXES - latents.ndim))]
 
 
 @dataclass(frozen=True, slots=True)
