@@ -62,6 +62,7 @@ class StreamingDenoiser:
         self._fade = Fade(plan.fade_frames)
         self._chunk = self._left_frames = 0
         self._renewing = False
+        self._known_views: dict[tuple[int, int], tuple[FrameStates, Mapping[str, Tensor]]] = {}
 
     @property
     def next_chunk(self) -> int:
@@ -76,10 +77,9 @@ class StreamingDenoiser:
         self._window.slide(conditions)
         emitted = None
         for index, call in enumerate(self._plan.schedule.calls(self._chunk)):
-            frames = self._frames(call)
+            frames, seen = self._views(call)
             if index == 0:
                 self._enter(frames, call)
-            seen = self._window.seen(call.frames)
             times = self._plan.solver.timesteps(call)
             guided = self._network(Look(frames.latents, times, seen, call.guided))
             self._plan.solver.step_(frames, call, guided)
@@ -129,6 +129,12 @@ class StreamingDenoiser:
     def _shown(self, frames: range) -> Tensor:
         return self._window.clean[:, :, self._window.places(frames)]
 
-    def _frames(self, call: Call) -> FrameStates:
+    def _views(self, call: Call) -> tuple[FrameStates, Mapping[str, Tensor]]:
+        """What a call sees of the window, made once for each place: buffers never move."""
         place, window = self._window.places(call.frames), self._window
-        return FrameStates(*(x[:, :, place] for x in (window.latents, window.clean, window.noise)))
+        key = (place.start, place.stop)
+        if key not in self._known_views:
+            buffers = (window.latents, window.clean, window.noise)
+            states = FrameStates(*(buffer[:, :, place] for buffer in buffers))
+            self._known_views[key] = states, window.seen(call.frames)
+        return self._known_views[key]

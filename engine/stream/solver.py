@@ -72,11 +72,13 @@ class Solver:
         Finished frames go to the level at which the next call of the chunk shows them. `clean`
         receives what the unfinished ones look like from here.
         """
-        free = None if guided.free is None else as_maps(guided.free)
+        if guided.predicted.ndim != _MAP_AXES:
+            free = None if guided.free is None else as_maps(guided.free)
+            guided = guided._replace(predicted=as_maps(guided.predicted), free=free)
         latents, clean = as_maps(frames.latents), as_maps(frames.clean)
         denoise_step_(
             latents,
-            guided._replace(predicted=as_maps(guided.predicted), free=free),
+            guided,
             clean,
             as_maps(frames.noise),
             self._table(call).coefficients,
@@ -121,7 +123,8 @@ class Solver:
 
 def as_maps(latents: Tensor) -> Tensor:
     """A view [batch, channels, frames, height, width], one pixel long where there is no space."""
-    return latents[(..., *[None] * (_MAP_AXES - latents.ndim))]
+    missing = _MAP_AXES - latents.ndim
+    return latents[(..., *[None] * missing)] if missing else latents
 
 
 @dataclass(frozen=True, slots=True)
