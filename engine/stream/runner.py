@@ -168,6 +168,7 @@ def open_runner(
     `function(**tensors)` is pure: it reads its inputs and the weights, writes neither, asks no
     host for random numbers, and does the same for the same inputs. Nested inputs are flattened to
     names by the caller. Raises `UnknownBackendError`, `BackendUnavailableError`, `CaptureError`.
+    A device without room raises PyTorch's own `OutOfMemoryError`, here and in `run`.
     """
     return Runner(function, example, settings)
 

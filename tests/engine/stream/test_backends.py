@@ -96,6 +96,11 @@ def test_what_is_missing_is_refused_with_the_reason(name: str, machine: Machine,
     assert not on(name, machine).available
 
 
+def test_compiling_for_the_cpu_needs_no_triton() -> None:
+    assert LAPTOP.triton_version is None
+    assert on(Backend.INDUCTOR, LAPTOP).available
+
+
 def test_an_unknown_name_is_answered_by_the_known_ones() -> None:
     with pytest.raises(UnknownBackendError) as caught:
         choose("warp", SERVER)

@@ -106,6 +106,20 @@ def test_auto_takes_what_the_survey_says() -> None:
     assert report.used == choose("auto", MACHINE).name
 
 
+def test_auto_falls_back_if_a_function_cannot_be_compiled() -> None:
+    def broken_in_two(x: torch.Tensor) -> torch.Tensor:
+        torch._dynamo.graph_break()
+        return x + 1
+
+    runner = open_runner(
+        broken_in_two, {"x": torch.ones(2, device="cuda")}, RunnerSettings(label="broken")
+    )
+    assert runner.run()[0].tolist() == [2.0, 2.0]
+    assert runner.report.used is Backend.CUDA_GRAPH
+    assert Backend.INDUCTOR_GRAPH in runner.report.reason
+    assert runner.report.captures == 1
+
+
 def test_the_tiny_network_in_a_graph() -> None:
     network = DenoisingUNet(TINY_UNET).eval()
     randomise(network)

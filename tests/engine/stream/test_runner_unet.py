@@ -83,6 +83,16 @@ def test_a_window_can_be_exported_with_its_keys_as_inputs(network: DenoisingUNet
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what the compiler imports
+def test_a_window_is_one_graph_to_the_compiler(network: DenoisingUNet) -> None:
+    example = window_inputs(network, TINY_UNET, SHAPE, seed=0)
+    call = window_call(network, reference_paths(example))
+    whole = torch.compile(call, backend="eager", fullgraph=True, dynamic=False)
+    with torch.no_grad():
+        torch.testing.assert_close(whole(**example), call(**example))
+
+
+@pytest.mark.slow
 def test_a_full_size_window_passes_the_checks_of_a_gpu_runner() -> None:
     config, side = PUBLISHED.unet, 64
 
