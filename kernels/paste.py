@@ -1,9 +1,9 @@
 """Put a patch back into a larger picture, through an affine map and a feathered mask.
 
-On the CPU (`python -m benchmarks.kernels`, one core, about 370x370 pixels of a 1280x720 canvas)
-`grid_sample` on the patch's box takes 0.05 of the reference's time; floating-point ties differ, by
-one. Gathering in NumPy or PyTorch takes 0.2. OpenCV's warpAffine takes 0.02, but it knows 32
-positions between two pixels: on fine texture it is up to 7 levels off.
+On the CPU (`python -m benchmarks.kernels`, one thread of a shared machine, 1280x720 canvas, patch
+over a seventh of it) `grid_sample` on the patch's box takes 0.05 of the reference's time; values at
+a half differ, by one. Gathering in NumPy or PyTorch takes 0.2. OpenCV's warpAffine takes 0.02, but
+it knows 32 positions between two pixels: on fine texture it is up to 7 levels off.
 """
 
 from collections.abc import Callable, Mapping
