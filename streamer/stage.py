@@ -24,6 +24,7 @@ from streamer.voice import SILENT_FRAME, Voice, VoiceFrame
 
 T = TypeVar("T")
 RESTART_AFTER_FRAMES = TIMING.frame_rate_hz * 400 // 1000
+MAX_PATIENCE_FRAMES = 4 * TIMING.frame_rate_hz  # with an engine that restarts do not help
 _FULL_SCALE = 32_767
 
 
@@ -77,6 +78,7 @@ class Stage(Generic[T]):
         self._left: dict[int, tuple[VoiceFrame, float]] = {}  # the last frames, and when
         self._generation = 0
         self._first_frame = self._epoch_frame = 0
+        self._patience_frames = RESTART_AFTER_FRAMES
 
     @property
     def next_s(self) -> float:
@@ -159,7 +161,9 @@ class Stage(Generic[T]):
         shown = self.playout.due(frame)
         if shown is not None:
             releases.insert(0, self._sight(shown, now_s))
-        if self.playout.frozen_slots > RESTART_AFTER_FRAMES:
+        if self.playout.frozen_slots > self._patience_frames:
+            # An engine that is always too slow would never show anything if begun again each time.
+            self._patience_frames = min(2 * self._patience_frames, MAX_PATIENCE_FRAMES)
             self._catch_up()
         return releases
 
@@ -170,6 +174,8 @@ class Stage(Generic[T]):
         return [sound] if repeated is None else [Sight(frame, repeated.picture), sound]
 
     def _sight(self, shown: Shown[T], now_s: float) -> Sight[T]:
+        if shown.frame == shown.slot:
+            self._patience_frames = RESTART_AFTER_FRAMES
         voice, left_s = self._left.get(shown.frame, (SILENT_FRAME, now_s))
         lips_s = None if voice.heard_s is None else now_s - voice.heard_s
         self.readings.picture_left(lips_s, now_s - left_s)

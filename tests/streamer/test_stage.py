@@ -174,6 +174,13 @@ def test_an_engine_slower_than_real_time_never_stops_the_sound() -> None:
     assert max(theatre.stage.readings.skew_s) <= 0.16
 
 
+def test_an_engine_that_never_keeps_up_is_begun_again_ever_more_rarely() -> None:
+    theatre = Theatre(Painter(needs_s=5.0))
+    theatre.run(START_S + 20)
+    # Every 0.4 s would make 48 of it; after 0.4, 0.8, 1.6 and 3.2 s it is every 4 s.
+    assert 4 <= theatre.painter.restarts <= 8
+
+
 def test_a_stall_of_the_process_is_skipped_in_sound_and_picture_alike() -> None:
     theatre = Theatre(Painter())
     theatre.run(START_S + 1)

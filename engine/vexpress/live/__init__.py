@@ -1,0 +1,1 @@
+"""The V-Express model as a live stream: sound in, frames out."""

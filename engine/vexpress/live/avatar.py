@@ -1,0 +1,100 @@
+"""A portrait prepared for the model: what it looks like to every layer, once."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.api import BadPictureError, Framing, Picture, PortraitOptions
+from engine.portrait.framing import frame_portrait
+from engine.portrait.geometry import Canonical, PoseSolver
+from engine.portrait.landmarks import FaceLandmarker
+from engine.vexpress.denoiser import DenoisingUNet
+from engine.vexpress.guider import VKpsGuider
+from engine.vexpress.images import frames_tensor, portrait_tensor
+from engine.vexpress.keypoints import points_from_landmarks
+from engine.vexpress.kps import Points, draw_face
+from engine.vexpress.live.network import flatten_keys, in_slots
+from engine.vexpress.pipeline import look
+from engine.vexpress.reference_net import ReferenceNet
+from engine.vexpress.vae import Vae
+
+_ID_CHARACTERS = 24
+_TYPICAL_FACE = ((0.4, 0.4), (0.6, 0.4), (0.5, 0.52))  # eyes and nose, in picture sides
+
+
+@dataclass(frozen=True, slots=True)
+class VExpressAvatar:
+    """A prepared portrait. Immutable, shared by every stream that shows it."""
+
+    avatar_id: str
+    still: Picture = field(repr=False)  # [height, width, 3]
+    anchor: Tensor = field(repr=False)  # its latents [1, 4, 1, h, w] float32
+    keys: Mapping[str, Tensor] = field(repr=False)  # of every layer, as runners take them
+    kps: Tensor = field(repr=False)  # features of its own face points [1, channels, 1, h, w]
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarNetworks:
+    """The networks that a portrait goes through."""
+
+    vae: Vae
+    reference_net: ReferenceNet
+    guider: VKpsGuider
+    unet: DenoisingUNet
+
+
+class AvatarMaker:
+    """Finds the face, frames it and looks at it. Not for use by two threads at once."""
+
+    def __init__(self, networks: AvatarNetworks, size: int, slots: int, label: str) -> None:
+        self.networks = networks
+        self._size, self._slots, self._label = size, slots, label
+        self._landmarker, self._canonical = FaceLandmarker(), Canonical.load()
+
+    def prepare(self, picture: Picture, options: PortraitOptions) -> VExpressAvatar:
+        """Raises `BadPictureError`, also for a size that nothing was captured for."""
+        if options.framing is not Framing.CROP:
+            raise BadPictureError(
+                f"framing {options.framing}: the V-Express engine shows head and shoulders, "
+                f"expected {Framing.CROP}"
+            )
+        if options.size != self._size:
+            raise BadPictureError(
+                f"size {options.size}: {self._label} was captured for {self._size}"
+            )
+        framed = frame_portrait(picture, options, self._landmarker, PoseSolver(self._canonical))
+        points = points_from_landmarks(framed.face.points)
+        return self.look_at(framed.still, points, _name(picture, self._label))
+
+    @torch.inference_mode()
+    def look_at(self, still: Picture, points: Points, name: str) -> VExpressAvatar:
+        """Prepare a picture that is framed already, with the face points that are in it."""
+        networks, side = self.networks, self._size
+        latents = networks.vae.encode(portrait_tensor(still, side, side, swapped=False))
+        keys = networks.unet.project_reference(look(networks.reference_net, latents))
+        drawn = frames_tensor(draw_face(points, side, side)[None])
+        weight = networks.guider.conv_in.weight
+        return VExpressAvatar(
+            avatar_id=name,
+            still=still,
+            anchor=latents.float()[:, :, None].contiguous(),
+            keys=flatten_keys(in_slots((keys,), self._slots)),
+            kps=networks.guider(drawn.to(weight.device, weight.dtype)),
+        )
+
+    def blank(self) -> tuple[Picture, Points]:
+        """A grey picture of the right size, and face points in it."""
+        side = self._size
+        grey = np.full((side, side, 3), 127, np.uint8)
+        return grey, (np.array(_TYPICAL_FACE, np.float32) * side)
+
+
+def _name(picture: Picture, label: str) -> str:
+    """Equal pictures and presets give equal names."""
+    digest = hashlib.sha256(f"vexpress {label} {picture.shape}".encode())
+    digest.update(np.ascontiguousarray(picture).tobytes())
+    return digest.hexdigest()[:_ID_CHARACTERS]

@@ -1,0 +1,128 @@
+"""The V-Express engine, live: one model on one device, any number of visitors in turn."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.api import (
+    Avatar,
+    AvatarError,
+    EngineFullError,
+    Picture,
+    PortraitOptions,
+    StreamOptions,
+)
+from engine.stream.denoise import StreamingDenoiser, StreamPlan
+from engine.stream.noise import FrameNoise
+from engine.stream.runner import Runner
+from engine.stream.solver import Solver
+from engine.stream.window import Rows, Start, StreamWindow, WindowSpec
+from engine.vexpress.audio_frontend import SpeechEncoder
+from engine.vexpress.audio_projection import AudioProjection
+from engine.vexpress.live.avatar import AvatarMaker, VExpressAvatar
+from engine.vexpress.live.decoding import FrameDecoder
+from engine.vexpress.live.hearing import Hearing
+from engine.vexpress.live.network import (
+    AUDIO,
+    Seen,
+    SessionNetwork,
+    UNetRunners,
+    attention_weights,
+)
+from engine.vexpress.live.stream import VExpressStream
+from engine.vexpress.presets import Preset
+from engine.vexpress.transformer import AttentionWeights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveModel:
+    """Everything that never changes once the engine is loaded."""
+
+    preset: Preset
+    solver: Solver
+    makes: AvatarMaker
+    encoder: SpeechEncoder
+    projection: AudioProjection
+    runners: UNetRunners
+    decoder: FrameDecoder
+    silent_tokens: Tensor  # [1, tokens, channels]: before the first frame nothing was said
+    weights: AttentionWeights
+
+
+class VExpressEngine:
+    """An `Engine` of the published model, or of one of its architecture."""
+
+    def __init__(self, model: LiveModel) -> None:
+        self.model = model
+
+    @property
+    def runners(self) -> tuple[Runner, ...]:
+        """All that was captured, for reports."""
+        return (*self.model.runners.all, self.model.decoder.runner)
+
+    def prepare(self, picture: Picture, options: PortraitOptions) -> VExpressAvatar:
+        """Make an avatar of a picture [height, width, 3] uint8 RGB.
+
+        Raises `BadPictureError`, and `EngineFullError` where the device has no room for it.
+        """
+        try:
+            return self.model.makes.prepare(picture, options)
+        except torch.OutOfMemoryError as error:
+            raise _full() from error
+
+    def open(self, avatar: Avatar, options: StreamOptions) -> VExpressStream:
+        """Start a stream of an avatar that this engine prepared.
+
+        Raises `EngineFullError` where the device has no room for another visitor.
+        """
+        if not isinstance(avatar, VExpressAvatar):
+            raise AvatarError(f"expected an avatar of the V-Express engine, got {avatar!r}")
+        try:
+            with torch.no_grad():
+                return self._open(avatar, options)
+        except torch.OutOfMemoryError as error:
+            raise _full() from error
+
+    def _open(self, avatar: VExpressAvatar, options: StreamOptions) -> VExpressStream:
+        model, preset = self.model, self.model.preset
+        hearing = Hearing(model.encoder.encode, self._project, preset.schedule.chunk_frames)
+        plan = StreamPlan(preset.schedule, model.solver, avatar.anchor, preset.fade_frames)
+        seen = self.seen(avatar, options.expression_strength)
+        network = SessionNetwork(model.runners, seen, preset.guidance_scale)
+        denoiser = StreamingDenoiser(network, plan, self._window(avatar, options.seed))
+        return VExpressStream(hearing, denoiser, model.decoder, avatar, options)
+
+    def seen(self, avatar: VExpressAvatar, strength: float) -> Seen:
+        """What frames of `avatar` look at; `strength` scales the weight of the voice."""
+        base = self.model.weights
+        weights = AttentionWeights(base.reference, base.audio * strength)
+        return Seen(
+            token=(avatar.avatar_id, strength),
+            keys=avatar.keys,
+            kps=avatar.kps,
+            weights=attention_weights(weights, avatar.kps),
+        )
+
+    def _window(self, avatar: VExpressAvatar, seed: int) -> StreamWindow:
+        frames = self.model.preset.schedule.window_frames
+        _, channels, _, *space = avatar.anchor.shape
+        silent = self.model.silent_tokens
+        spec = WindowSpec(
+            frames=frames,
+            channels=channels,
+            space=tuple(space),
+            conditions={AUDIO: Rows((frames, *silent.shape[1:]))},
+            dtype=silent.dtype,
+            device=avatar.anchor.device,
+        )
+        noise = FrameNoise(seed, (channels, *space))
+        return StreamWindow(spec, noise, Start(avatar.anchor, {AUDIO: silent}))
+
+    def _project(self, windows: Tensor) -> Tensor:
+        tokens: Tensor = self.model.projection(windows)
+        return tokens
+
+
+def _full() -> EngineFullError:
+    return EngineFullError("the device has no memory left for another visitor: try again later")

@@ -1,0 +1,116 @@
+"""One visitor's portrait, spoken through the model: samples in, units out."""
+
+from collections import deque
+
+import numpy as np
+import torch
+
+from engine.api import Samples, StreamClosedError, StreamOptions, Unit, check_samples
+from engine.config import TIMING
+from engine.stream.denoise import Emitted, StreamingDenoiser
+from engine.vexpress.live.avatar import VExpressAvatar
+from engine.vexpress.live.decoding import Badge, FrameDecoder
+from engine.vexpress.live.guard import PictureGuard
+from engine.vexpress.live.hearing import LOOK_AHEAD_FRAMES, Hearing
+from engine.vexpress.live.network import AUDIO
+from engine.vexpress.live.silence import PauseWatch
+
+_FRAME = TIMING.samples_per_frame
+
+
+class VExpressStream:
+    """A `Stream` of the V-Express engine. Its units come a chunk at a time."""
+
+    def __init__(
+        self,
+        hearing: Hearing,
+        denoiser: StreamingDenoiser,
+        decoder: FrameDecoder,
+        avatar: VExpressAvatar,
+        options: StreamOptions,
+    ) -> None:
+        self._hearing, self._denoiser, self._decoder = hearing, denoiser, decoder
+        self._planes = options.planes
+        self._badge = Badge.of(avatar.still.shape[0], avatar.anchor, painted=options.badge)
+        still = decoder.decode(avatar.anchor, self._badge, planes=self._planes).pictures[0]
+        self._guard, self._pauses = PictureGuard(still), PauseWatch()
+        self._look_ahead_frames = denoiser.delay_frames + LOOK_AHEAD_FRAMES
+        self._epoch = self._frame_index = 0
+        self._rest: Samples = np.empty(0, np.float32)
+        # Of the newest frame the sound is known as well.
+        self._waiting: deque[Samples] = deque(maxlen=self._look_ahead_frames + 1)
+        self._pause_began = False
+        self._closed = False
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """Frames of future audio that a frame waits for at most: sound, chunk and pile."""
+        return self._look_ahead_frames
+
+    @property
+    def repaired_frames(self) -> int:
+        """Frames that were black or broken and had the last good one shown in their place."""
+        return self._guard.repaired_frames
+
+    def push(self, samples: Samples) -> list[Unit]:
+        """Take any number of samples; return the units that are now due, in order."""
+        if self._closed:
+            raise StreamClosedError("the stream is closed")
+        check_samples(samples)
+        joined = np.concatenate([self._rest, samples])
+        whole = len(joined) // _FRAME * _FRAME
+        self._rest = joined[whole:].copy()
+        with torch.no_grad():
+            pieces = joined[:whole].reshape(-1, _FRAME)
+            return [unit for piece in pieces for unit in self._advance(piece)]
+
+    def flush(self) -> list[Unit]:
+        """Return what is still held back, the last unit padded with silence; then start anew."""
+        held = len(self._waiting) + (len(self._rest) > 0)
+        units: list[Unit] = []
+        if held:
+            padding = -len(self._rest) % _FRAME + self._look_ahead_frames * _FRAME
+            units = self.push(np.zeros(padding, np.float32))[:held]
+        self.reset(self._epoch)
+        return units
+
+    def reset(self, epoch: int) -> None:
+        """Forget all audio and motion; the next unit is number 0 of `epoch`."""
+        self._epoch, self._frame_index = epoch, 0
+        self._rest = np.empty(0, np.float32)
+        self._waiting.clear()
+        self._hearing.reset()
+        self._denoiser.reset()
+        self._pauses.reset()
+        self._pause_began = False
+
+    def close(self) -> None:
+        """Release the stream; safe to call twice."""
+        self._closed = True
+        self._waiting.clear()
+
+    def _advance(self, piece: Samples) -> list[Unit]:
+        """Take one frame of samples; return the units that it completes."""
+        self._waiting.append(piece)
+        self._pause_began |= self._pauses.push(piece)
+        tokens = self._hearing.push(piece)
+        if tokens is None:
+            return []
+        if self._pause_began:
+            self._denoiser.restart()
+            self._pause_began = False
+        emitted = self._denoiser.push({AUDIO: tokens})
+        return [] if emitted is None else self._show(emitted)
+
+    def _show(self, emitted: Emitted) -> list[Unit]:
+        decoded = self._decoder.decode(emitted.latents, self._badge, planes=self._planes)
+        if not decoded.shown.all():
+            self._denoiser.recover()
+        units = []
+        for picture, shown in zip(decoded.pictures, decoded.shown, strict=True):
+            shown_picture = self._guard.pass_on(picture, shown=bool(shown))
+            samples = self._waiting.popleft()
+            shown_picture.flags.writeable = samples.flags.writeable = False
+            units.append(Unit(self._frame_index, self._epoch, shown_picture, samples))
+            self._frame_index += 1
+        return units

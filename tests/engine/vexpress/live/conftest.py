@@ -1,0 +1,80 @@
+"""A live engine whose networks have a few thousand numbers."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.api import Picture, PortraitOptions
+from engine.portraits import bundled_portraits
+from engine.stream.schedule import Burst, Diagonal, Window
+from engine.vexpress.live.avatar import VExpressAvatar
+from engine.vexpress.live.engine import VExpressEngine
+from engine.vexpress.live.loading import LiveSettings, load_live_engine
+from engine.vexpress.live.training_notes import NOTES
+from engine.vexpress.model_files import read_model_config
+from engine.vexpress.presets import Preset
+from tests.engine.vexpress.tiny_models import SIZES, write_model_folder
+
+SIZE = 128
+# The sorts of schedule that presets have, short ones: what a stream promises depends on no number.
+PILE = Preset(
+    name="pile",
+    size=SIZE,
+    schedule=Burst(diagonal=Diagonal(chunk_frames=2, steps=2), chunks=2, history_frames=1),
+    meant_for="tests",
+)
+GUIDED = Preset(
+    name="guided",
+    size=SIZE,
+    schedule=Window(chunk_frames=4, history_frames=2, steps=2, guided_steps=1),
+    meant_for="tests",
+    guidance_scale=2.0,
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Networks this small only lose by sharing their work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder whose weights say that they know mixed noise levels."""
+    folder = tmp_path_factory.mktemp("live") / "model_ckpts"
+    vae = Path(__file__).parents[3] / "golden" / "vexpress" / "weights" / "tiny_vae_A"
+    write_model_folder(folder, vae)
+    (folder / "v-express" / NOTES).write_text(json.dumps({"mixed_noise_levels": True}))
+    return folder
+
+
+def live_settings(models: Path, preset: Preset, keyframe_slots: int = 1) -> LiveSettings:
+    return LiveSettings(
+        preset=preset,
+        config=read_model_config(models / SIZES, None),
+        model_folder=models,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        keyframe_slots=keyframe_slots,
+    )
+
+
+@pytest.fixture(scope="session", params=[PILE, GUIDED], ids=lambda preset: preset.name)
+def engine(request: pytest.FixtureRequest, models: Path) -> VExpressEngine:
+    return load_live_engine(live_settings(models, request.param))
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Picture:
+    return next(iter(bundled_portraits().values()))
+
+
+@pytest.fixture(scope="session")
+def avatar(engine: VExpressEngine, portrait: Picture) -> VExpressAvatar:
+    return engine.prepare(portrait, PortraitOptions(size=SIZE))
