@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 Samples: TypeAlias = NDArray[np.float32]  # [time], mono, 16 kHz, -1..1
 Picture: TypeAlias = NDArray[np.uint8]  # [height, width, 3], RGB
+# What a frame may be where it was allowed: a picture, or its I420 planes one below the other,
+# [height * 3 / 2, width] (BT.601, limited range).
+Frame: TypeAlias = NDArray[np.uint8]
 
 MIN_SIZE, MAX_SIZE = 128, 1920  # output pixels
 MAX_STRENGTH = 2.0
@@ -51,6 +54,10 @@ class StreamClosedError(AvatarError):
     """A stream was used after `close`."""
 
 
+class EngineFullError(AvatarError):
+    """The device has no room for another avatar or stream; those that are open go on."""
+
+
 class Framing(StrEnum):
     """How much of the picture is shown."""
 
@@ -79,6 +86,7 @@ class StreamOptions:
     seed: int = 0  # of blinks, gaze and head motion
     expression_strength: float = 1.0  # scales deviation from neutral; 1.0 as trained
     badge: bool = True  # paint the visible "AI avatar" badge
+    planes: bool = False  # frames may come as I420 planes, which engines on a GPU make there
     life_frame: int = 0  # where the idle motion (blinks, breath, gaze) begins
 
     def __post_init__(self) -> None:
@@ -97,7 +105,7 @@ class Unit:
 
     frame_index: int
     epoch: int
-    picture: Picture  # [height, width, 3] uint8 RGB, read-only
+    picture: Frame  # [height, width, 3] uint8 RGB or, if allowed, I420 planes; read-only
     samples: Samples  # [640] float32, read-only
 
 
@@ -121,6 +129,11 @@ class Stream(Protocol):
     @property
     def look_ahead_frames(self) -> int:
         """Frames of future audio that a frame waits for."""
+        ...
+
+    @property
+    def repaired_frames(self) -> int:
+        """Frames so far that went wrong and had the last good one shown in their place."""
         ...
 
     def push(self, samples: Samples) -> list[Unit]:

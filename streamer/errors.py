@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from engine.api import (
     AvatarError,
     BadPictureError,
+    EngineFullError,
     FaceTooSmallError,
     FaceTurnedError,
     NoFaceError,
@@ -45,6 +46,7 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (FaceTurnedError, HTTPStatus.UNPROCESSABLE_ENTITY, "face_turned"),
     (BadPictureError, HTTPStatus.UNPROCESSABLE_ENTITY, "bad_picture"),
     (ServerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "server_full"),
+    (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),
     (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
 )
 

@@ -16,7 +16,7 @@ class Metrics:
         )
         self.frames = Counter(
             "vexpress_frames",
-            "Frames by what became of them: shown, repeated, dropped.",
+            "Frames by what became of them: shown, repeated, dropped, repaired by the engine.",
             ["outcome"],
             registry=self._registry,
         )

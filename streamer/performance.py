@@ -9,11 +9,12 @@ import av
 import cv2
 import numpy as np
 
-from engine.api import Picture, Samples, Stream, Unit
+from engine.api import Frame, Samples, Stream, Unit
 from streamer.handoff import DropOldest
 from streamer.worker import Worker
 
 HANDOFF_CAPACITY_UNITS = 12
+_RGB_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,11 @@ class Rendered:
     engine_s: float  # what the engine took for it
 
 
-def to_video_frame(picture: Picture) -> av.VideoFrame:
-    """[height, width, 3] RGB to the planes that encoders want."""
-    planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
+def to_video_frame(picture: Frame) -> av.VideoFrame:
+    """RGB [height, width, 3] to the planes that encoders want; an engine may give them itself."""
+    planes = picture
+    if picture.ndim == _RGB_AXES:
+        planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
     return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
 
@@ -54,6 +57,11 @@ class Performance:
     def dropped_units(self) -> int:
         """Units that the event loop was too late to take."""
         return self._rendered.dropped
+
+    @property
+    def repaired_frames(self) -> int:
+        """Frames that went wrong in the engine and were replaced there."""
+        return self._stream.repaired_frames
 
     def push(self, samples: Samples) -> bool:
         """Queue samples; False when the queue is full."""

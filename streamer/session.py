@@ -193,7 +193,8 @@ class Session:
         assert self._stage is not None
         while True:
             await asyncio.sleep(_REPORT_EVERY_S)
-            self._stats = self._tally.take(self._stage, self._peer.face.dropped)
+            dropped, repaired = self._peer.face.dropped, self._performance.repaired_frames
+            self._stats = self._tally.take(self._stage, dropped, repaired)
             self._stage.readings = Readings()
             self._say(self._stats)
             if time.monotonic() - self._last_ping_s > HEARTBEAT_WITHIN_S:

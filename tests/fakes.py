@@ -36,6 +36,7 @@ class FakeStream:
     epoch: int = 0
     frames: int = 0
     closed: bool = False
+    repaired_frames: int = 0
     rest: Samples = field(default_factory=lambda: np.empty(0, np.float32))
 
     def push(self, samples: Samples) -> list[Unit]:

@@ -40,6 +40,11 @@ class PortraitStream:
         """Frames of future audio that a frame waits for."""
         return LOOK_AHEAD_FRAMES
 
+    @property
+    def repaired_frames(self) -> int:
+        """None: the renderer has no way to go wrong."""
+        return 0
+
     def push(self, samples: Samples) -> list[Unit]:
         """Take any number of samples; return the units that are now due, in order."""
         if self._closed:
