@@ -69,6 +69,11 @@ class StreamingDenoiser:
         """The number of the chunk that comes next."""
         return self._chunk
 
+    @property
+    def delay_frames(self) -> int:
+        """How many further frames' conditions must be known before a frame leaves, at most."""
+        return self._plan.schedule.delay_frames
+
     def push(self, conditions: Mapping[str, Tensor]) -> Emitted | None:
         """Take one chunk's conditions; return the frames that are clean now, if any.
 

@@ -44,9 +44,13 @@ class SpeechEncoder(nn.Module):
             raise BadAudioError(
                 f"{waveform.shape[-1]} samples of sound: expected at least {self.min_samples}"
             )
+        return self.encode(normalise(waveform))
+
+    def encode(self, normal: Tensor) -> Tensor:
+        """Sound [samples] that is normalised already -> features [1, rows, channels]."""
         parameter = next(self.parameters())
-        normal = normalise(waveform)[None].to(parameter.device, parameter.dtype)
-        features: Tensor = self.network(normal).last_hidden_state
+        placed = normal[None].to(parameter.device, parameter.dtype)
+        features: Tensor = self.network(placed).last_hidden_state
         return features
 
 

@@ -23,6 +23,7 @@ from engine.vexpress.vae import load_vae
 DEFAULT_FOLDER = Path("model_ckpts")
 FETCH = "python -m engine.vexpress.weights fetch"
 TRAINED, VAE, SPEECH_ENCODER = "v-express", "sd-vae-ft-mse", "wav2vec2-base-960h"  # folders
+TINY_VAE = "taesd"  # needed live only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,17 +50,44 @@ class Vae(nn.Module):
         decoded: Tensor = self.network.decode(latents.to(self.device, self.dtype)).sample
         return (decoded / 2 + 0.5).clamp(0, 1)
 
+    def decode_signed(self, latents: Tensor) -> Tensor:
+        """Scaled latents [b, 4, h, w] -> images [b, 3, height, width], about -1..1."""
+        decoded: Tensor = self.network.decode(latents / LATENT_SCALE).sample
+        return decoded
+
+
+class TinyVae(nn.Module):
+    """The decoder of a small autoencoder that was taught to do as the large one does."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+
+    def decode_signed(self, latents: Tensor) -> Tensor:
+        """Scaled latents [b, 4, h, w] -> images [b, 3, height, width], about -1..1."""
+        decoded: Tensor = self.network.decode(latents).sample
+        return decoded
+
 
 def load_vae(folder: Path, dtype: torch.dtype = torch.float32) -> Vae:
     """The VAE from a folder in the layout of diffusers."""
+    return Vae(_load("AutoencoderKL", folder, dtype))
+
+
+def load_tiny_vae(folder: Path, dtype: torch.dtype = torch.float32) -> TinyVae:
+    """The small autoencoder from a folder in the layout of diffusers."""
+    return TinyVae(_load("AutoencoderTiny", folder, dtype))
+
+
+def _load(kind: str, folder: Path, dtype: torch.dtype) -> Any:
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder}: no VAE there, expected config.json and weights beside it")
     diffusers = require("diffusers")
     try:
-        network = diffusers.AutoencoderKL.from_pretrained(
+        network = getattr(diffusers, kind).from_pretrained(
             folder, local_files_only=True, low_cpu_mem_usage=False, torch_dtype=dtype
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"{folder}: not a VAE that can be read ({reason})") from error
-    return Vae(network.requires_grad_(False).eval())
+    return network.requires_grad_(False).eval()

@@ -4,12 +4,14 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from diffusers import AutoencoderTiny
 from safetensors.torch import save_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from engine.vexpress.config import MotionConfig
+from engine.vexpress.config import ModelConfig, MotionConfig
 from engine.vexpress.convert import make_networks
 from engine.vexpress.key_map import MOTION_FILE, MOTION_MARK, NetworkKind
 from tests.engine.vexpress.tiny import TINY as OTHER_MOTION
@@ -18,13 +20,20 @@ from tests.engine.vexpress.tiny import published_state, randomise
 SIZES = "sizes.json"
 # Sizes of motion modules are stored nowhere, so they are the published ones.
 TINY = replace(OTHER_MOTION, unet=replace(OTHER_MOTION.unet, motion=MotionConfig()))
+# Two levels instead of four: in real time on one slow core.
+FAST = replace(
+    TINY,
+    unet=replace(
+        TINY.unet, block_channels=(8, 16), attends=(True, False), heads=(1, 2), norm_groups=4
+    ),
+)
 
 
-def write_model_folder(folder: Path, vae: Path) -> None:
-    """Fill `folder` with small networks, `vae` among them."""
+def write_model_folder(folder: Path, vae: Path, config: ModelConfig = TINY) -> None:
+    """Fill `folder` with small networks of `config`, `vae` among them."""
     trained = folder / "v-express"
     trained.mkdir(parents=True)
-    for index, (kind, make) in enumerate(make_networks(TINY).items()):
+    for index, (kind, make) in enumerate(make_networks(config).items()):
         network = make()
         randomise(network, seed=index)
         tensors = published_state(kind, network)
@@ -39,8 +48,20 @@ def write_model_folder(folder: Path, vae: Path) -> None:
                 trained / f"{kind}.safetensors",
             )
     shutil.copytree(vae, folder / "sd-vae-ft-mse")
+    _make_tiny_vae().save_pretrained(folder / "taesd")
     _make_speech_encoder().save_pretrained(folder / "wav2vec2-base-960h")
-    (folder / SIZES).write_text(json.dumps(_sizes()))
+    (folder / SIZES).write_text(json.dumps(_sizes(config)))
+
+
+def _make_tiny_vae() -> Any:
+    torch.manual_seed(6)
+    make: Any = AutoencoderTiny
+    return make(
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 4,
+    )
 
 
 def _make_speech_encoder() -> Wav2Vec2Model:
@@ -58,9 +79,9 @@ def _make_speech_encoder() -> Wav2Vec2Model:
     )
 
 
-def _sizes() -> dict[str, object]:
-    """TINY in the published words."""
-    unet, guider, projection = TINY.unet, TINY.guider, TINY.audio_projection
+def _sizes(config: ModelConfig) -> dict[str, object]:
+    """A configuration in the published words."""
+    unet, guider, projection = config.unet, config.guider, config.audio_projection
     return {
         "unet": {
             "in_channels": unet.in_channels,

@@ -16,7 +16,7 @@ from engine.vexpress.live.loading import LiveSettings, load_live_engine
 from engine.vexpress.live.training_notes import NOTES
 from engine.vexpress.model_files import read_model_config
 from engine.vexpress.presets import Preset
-from tests.engine.vexpress.tiny_models import SIZES, write_model_folder
+from tests.engine.vexpress.tiny_models import FAST, SIZES, write_model_folder
 
 SIZE = 128
 # The sorts of schedule that presets have, short ones: what a stream promises depends on no number.
@@ -49,7 +49,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder whose weights say that they know mixed noise levels."""
     folder = tmp_path_factory.mktemp("live") / "model_ckpts"
     vae = Path(__file__).parents[3] / "golden" / "vexpress" / "weights" / "tiny_vae_A"
-    write_model_folder(folder, vae)
+    write_model_folder(folder, vae, FAST)
     (folder / "v-express" / NOTES).write_text(json.dumps({"mixed_noise_levels": True}))
     return folder
 
