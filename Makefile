@@ -1,4 +1,5 @@
 # make run        set up .venv and serve            ARGS="--port 9000" reaches run_server.py
+#                 ENGINE=vexpress serves the big model, with what it needs
 # make test       every check, then the tests       ARGS="-k audio" reaches pytest
 # make check      format, lint, import rules, types, the web client
 # make format     rewrite the Python files in the house style
@@ -12,6 +13,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
+ENGINE ?= portrait
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -21,13 +23,13 @@ WEB_READY := web_client/node_modules/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check check-python check-web setup setup-test format clean
+.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test format clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^PYTHON /,$$d'
 
-run: setup
-	$(BIN)/python run_server.py $(ARGS)
+run: setup-$(ENGINE)
+	$(BIN)/python run_server.py --engine $(ENGINE) $(ARGS)
 
 test: check
 	$(BIN)/python -m pytest $(ARGS)
@@ -53,7 +55,11 @@ format: setup-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: $(VENV)/.ready
+setup: setup-portrait
+
+setup-portrait: $(VENV)/.ready
+
+setup-vexpress: $(VENV)/.ready-vexpress
 
 setup-test: $(VENV)/.ready-test
 
@@ -61,10 +67,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) '.[demo]'
 	@touch $@
 
+$(VENV)/.ready-vexpress: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) '.[demo,vexpress]'
+	@touch $@ $(VENV)/.ready
+
 # What tests need includes what running needs, so that one installation serves both.
 $(VENV)/.ready-test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) '.[demo,test,dev]'
-	@touch $@ $(VENV)/.ready
+	@touch $@ $(VENV)/.ready $(VENV)/.ready-vexpress
 
 # Without its python the folder counts as not made: a set-up that failed is tried again.
 $(BIN)/python:

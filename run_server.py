@@ -5,10 +5,12 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
 from typer import Option
@@ -21,24 +23,49 @@ from streamer.serve import Address, run
 from streamer.service import EngineParts, ServiceSettings
 
 Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
-Kind = StrEnum("Kind", ["PORTRAIT"])
+Kind = StrEnum("Kind", ["PORTRAIT", "VEXPRESS"])
+NumberType = StrEnum("NumberType", ["AUTO", "FP16", "BF16", "FP32"])
 Level = StrEnum("Level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 DOCTOR = "doctor"
+DEFAULT_SIZE = 512
+MODEL_FOLDER = Path("model_ckpts")
 DATA_FOLDER = Path("~/.local/share/vexpress-live")
 
 
-def engine_parts(kind: Kind, device: Device, avatar: Path | None) -> EngineParts:
-    """Tell the server how to make its engine and whom to show first. Loads nothing yet."""
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How an engine is made, and the size of its frames."""
+
+    load: Callable[[], Engine]
+    size: int
+
+
+def portrait_loading(device: Device, size: int | None) -> Loading:
+    """The embedded default."""
 
     def load() -> Engine:
-        return cast(Engine, import_module(f"engine.{kind}.engine").load_engine(device))
+        return cast(Engine, import_module("engine.portrait.engine").load_engine(device))
+
+    return Loading(load, DEFAULT_SIZE if size is None else size)
+
+
+def vexpress_loading(**flags: Any) -> Loading:
+    """The big model. Its modules are imported only now, since that takes seconds."""
+    serving = import_module("engine.vexpress.live.serving")
+    settings = serving.read_settings(serving.ServingFlags(**flags))
+    typer.echo(import_module("engine.vexpress.weights").LICENCE_NOTICE, err=True)
+    return Loading(lambda: cast(Engine, serving.load_engine(settings)), settings.preset.size)
+
+
+def engine_parts(kind: Kind, loading: Loading, avatar: Path | None) -> EngineParts:
+    """Tell the server how to make its engine and whom to show first. Loads nothing yet."""
 
     def portraits() -> dict[str, Picture]:
         chosen = {avatar.stem: read_picture_file(avatar)} if avatar else {}
         return {**chosen, **bundled_portraits()}
 
-    return EngineParts(name=kind, load=load, read_picture=read_picture, portraits=portraits)
+    return EngineParts(name=kind, load=loading.load, read_picture=read_picture, portraits=portraits)
 
 
 @app.command(help=__doc__)
@@ -48,13 +75,24 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     avatar: Annotated[Path | None, Option(help="Picture of the default avatar.")] = None,
     engine: Annotated[Kind, Option(help="Which engine paints.")] = Kind.PORTRAIT,
     device: Annotated[Device, Option(help="Where it computes.")] = Device.AUTO,
-    size: Annotated[int, Option(min=MIN_SIZE, max=MAX_SIZE, help="Pixels, even.")] = 512,
+    size: Annotated[
+        int | None, Option(min=MIN_SIZE, max=MAX_SIZE, help="Pixels, even; 512, or the preset's.")
+    ] = None,
     framing: Annotated[Framing, Option(help="Head, or full picture.")] = Framing.CROP,
     max_sessions: Annotated[int, Option(min=1, max=100, help="Visitors at a time.")] = 4,
     badge: Annotated[bool, Option(help="Show the AI avatar badge.")] = True,
     seed: Annotated[int | None, Option(help="Of idle motion; random if left out.")] = None,
     expression_strength: Annotated[float, Option(min=0, max=MAX_STRENGTH)] = 1.0,
     stun: Annotated[list[str] | None, Option(help="STUN server, as stun:host:port.")] = None,
+    preset: Annotated[str, Option(help="vexpress: how it is run.")] = "stock",
+    model_dir: Annotated[Path, Option(help="vexpress: where the weights are.")] = MODEL_FOLDER,
+    model_config: Annotated[Path | None, Option(help="vexpress: JSON of other sizes.")] = None,
+    dtype: Annotated[NumberType, Option(help="vexpress: how it counts.")] = NumberType.AUTO,
+    backend: Annotated[str, Option(help="vexpress: what runs it; see doctor.")] = "auto",
+    attention: Annotated[str, Option(help="vexpress: sdpa or xformers.")] = "sdpa",
+    force_schedule: Annotated[
+        bool, Option(help="vexpress: a preset that the weights were not trained for.")
+    ] = False,
     data_dir: Annotated[Path, Option(help="For uploads and certificate.")] = DATA_FOLDER,
     ssl_self_signed: Annotated[bool, Option(help="Serve https.")] = False,
     log_level: Annotated[Level, Option(help="What the log tells.")] = Level.WARNING,
@@ -62,9 +100,24 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     """Flags to engine to server."""
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     try:
+        loading = (
+            portrait_loading(device, size)
+            if engine is Kind.PORTRAIT
+            else vexpress_loading(
+                preset=preset,
+                size=size,
+                model_dir=model_dir,
+                model_config=model_config,
+                device=device,
+                dtype=dtype,
+                backend=backend,
+                attention=attention,
+                force_schedule=force_schedule,
+            )
+        )
         settings = ServiceSettings(
             data_folder=data_dir.expanduser(),
-            portrait=Portrait(size=size, framing=framing),
+            portrait=Portrait(size=loading.size, framing=framing),
             max_sessions=max_sessions,
             badge=badge,
             seed=seed,
@@ -72,7 +125,7 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             ice_servers=tuple(stun or ()),
         )
         address = Address(host=host, port=port, self_signed=ssl_self_signed)
-        parts = engine_parts(engine, device, avatar)
+        parts = engine_parts(engine, loading, avatar)
         run(address, settings, parts, lambda url: typer.echo(f"vexpress-live ready at {url}"))
     except (AvatarError, ValueError) as error:
         typer.echo(f"run_server.py: {error}", err=True)
