@@ -16,15 +16,14 @@ from engine.api import AvatarError
 from engine.vexpress.check_networks import NETWORK_KINDS
 from engine.vexpress.check_pipeline import PIPELINE_KINDS
 from engine.vexpress.check_training import TRAINING_KINDS
-from engine.vexpress.goldens import Comparison, Runner, read_golden
+from engine.vexpress.goldens import Comparison, Runner, check_cases, read_golden
 
 GOLDEN_KINDS: dict[str, Runner] = {**NETWORK_KINDS, **PIPELINE_KINDS, **TRAINING_KINDS}
 GOLDEN_SUFFIXES = (".safetensors", ".json")
+# Files that hold tensors in a way that goldens do not; others are for people.
+OTHER_SUFFIXES = (".bin", ".ckpt", ".npy", ".npz", ".pkl", ".pt", ".pth")
 ALL_AGREE, ONE_DIFFERS, NOT_UNDERSTOOD = 0, 1, 2
 SMALLEST = 1e-30  # stands for a tolerance of zero where one divides by it
-
-# What a file with unexpected content makes readers and runners raise.
-UNREADABLE = (AvatarError, KeyError, IndexError, TypeError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +65,12 @@ def check_file(path: Path) -> Verdict:
         golden = read_golden(path)
         if golden.kind not in GOLDEN_KINDS:
             return Verdict(path.name, problem=f"kind {golden.kind!r} is not known")
+        check_cases(golden)
         comparisons = tuple(GOLDEN_KINDS[golden.kind](golden))
-    except UNREADABLE as error:
-        message = str(error).partition("\n")[0]
-        return Verdict(path.name, problem=f"{type(error).__name__}: {message}")
+    except AvatarError as error:
+        return Verdict(path.name, problem=_first_line(error))
+    except Exception as error:  # noqa: BLE001  whatever a file makes a runner raise, it is the file
+        return Verdict(path.name, problem=f"{type(error).__name__}: {_first_line(error)}")
     if not comparisons:
         return Verdict(path.name, problem="it stores nothing to compare with")
     return Verdict(path.name, comparisons)
@@ -77,7 +78,10 @@ def check_file(path: Path) -> Verdict:
 
 def golden_files(folder: Path) -> list[Path]:
     """Files of `folder` that should be goldens, by name; its sub-folders hold weights."""
-    return sorted(path for path in folder.iterdir() if path.suffix in GOLDEN_SUFFIXES)
+    suffixes = (*GOLDEN_SUFFIXES, *OTHER_SUFFIXES)
+    return sorted(
+        path for path in folder.iterdir() if path.suffix in suffixes and not path.is_dir()
+    )
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:
@@ -100,6 +104,10 @@ def _main(folder: Annotated[Path, typer.Argument(help="A folder of golden files.
     if not verdicts:
         typer.echo(f"{folder}: there are no goldens in it", err=True)
     raise typer.Exit(exit_code(verdicts))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _severity(item: Comparison) -> float:

@@ -43,7 +43,6 @@ from engine.vexpress.windows import (
 
 Case = Mapping[str, Any]
 Tensors = Mapping[str, Tensor]
-WHOLE_NUMBERS = (torch.uint8, torch.int64)
 TOKEN_FRAMES = 8  # how many frames' tokens are stored
 EDGE = 1e-5  # a product this close to a whole number may fall to either side of it
 
@@ -198,7 +197,7 @@ def _compared(golden: Golden, case: Case, ours: Tensors) -> Iterator[Comparison]
     for name, stored in golden.outputs(case["name"]).items():
         if name not in ours:
             raise GoldenError(f"{golden.path.name}: {name} is not known")
-        tolerance = 0.0 if stored.dtype in WHOLE_NUMBERS else NETWORK_TOLERANCE
+        tolerance = NETWORK_TOLERANCE if stored.is_floating_point() else 0.0
         yield compare(f"{case['name']}/{name}", ours[name], stored, tolerance)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from engine.vexpress import clip_sample
 from engine.vexpress.check_networks import golden_weights, unet_config
+from engine.vexpress.check_stages import golden_scheduler
 from engine.vexpress.checkpoints import (
     load_audio_projection,
     load_denoising_unet,
@@ -47,7 +48,7 @@ FROZEN, UNREACHED = -1.0, -2.0  # what a golden stores in place of a gradient's 
 
 def check_training(golden: Golden) -> Iterator[Comparison]:
     """Every case is one step from the same inputs with other switches."""
-    networks, scheduler = _networks(golden), Scheduler()
+    networks, scheduler = _networks(golden), golden_scheduler(golden.meta)
     shared = golden.section("in")
     batch = Batch(
         latents=shared["latents"],

@@ -20,7 +20,7 @@ from engine.api import AvatarError
 NETWORK_TOLERANCE = 1e-5  # relative, float32: ten times what equal float32 programs differ by
 DOUBLE_TOLERANCE = 1e-9  # relative, where a file stores float64
 WEIGHTS_FOLDER = "weights"
-JSON_KINDS: Mapping[str, str] = {"g_context_windows": "context_windows"}  # file stem -> kind
+SUFFIXES = (".safetensors", ".json")
 
 
 class GoldenError(AvatarError):
@@ -88,6 +88,8 @@ Runner: TypeAlias = Callable[[Golden], Iterator[Comparison]]
 
 def read_golden(path: Path) -> Golden:
     """Read a `.safetensors` golden, or a `.json` one, whose whole content becomes its `meta`."""
+    if path.suffix not in SUFFIXES:
+        raise GoldenError(f"{path.name}: expected a file ending in {' or '.join(SUFFIXES)}")
     if path.suffix == ".json":
         return _read_json(path)
     meta, tensors = read_described(path)
@@ -101,9 +103,31 @@ def read_described(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {}).get("meta", "{}"))
+            if not isinstance(meta, dict):
+                raise GoldenError(f"{path.name}: its meta is no JSON object")
             return meta, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
         raise GoldenError(f"{path.name}: not readable ({error})") from error
+
+
+def check_cases(golden: Golden) -> None:
+    """Raise unless every case stores a result and every stored result belongs to a case.
+
+    Otherwise something would pass that was never looked at.
+    """
+    if not golden.tensors:
+        return
+    cases: list[Any] = golden.meta["cases"]  # as someone wrote them
+    names = [case.get("name") if isinstance(case, dict) else None for case in cases]
+    if unnamed := [index for index, name in enumerate(names) if not isinstance(name, str)]:
+        raise GoldenError(f"{golden.path.name}: case {unnamed[0]} has no name")
+    stored = {name.partition("/out/")[0] for name in golden.tensors if "/out/" in name}
+    for sort, odd in (
+        ("stores no result", [name for name in names if name not in stored]),
+        ("is not among the cases", sorted(stored.difference(names))),
+    ):
+        if odd:
+            raise GoldenError(f"{golden.path.name}: {odd[0]} {sort}")
 
 
 def compare(
@@ -143,7 +167,8 @@ def _read_json(path: Path) -> Golden:
     except (OSError, ValueError) as error:
         raise GoldenError(f"{path.name}: not readable ({error})") from error
     kind = content.get("kind") if isinstance(content, dict) else None
-    kind = kind or JSON_KINDS.get(path.stem)
-    if kind is None:
+    if kind is None and isinstance(content, dict) and "rows" in content:
+        kind = "context_windows"  # the only ones that do not say it
+    if not isinstance(kind, str):
         raise GoldenError(f"{path.name}: does not say its kind")
     return Golden(path, kind, content, {})

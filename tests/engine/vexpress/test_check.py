@@ -92,6 +92,9 @@ def test_files_that_are_not_understood_say_why(folder: Path) -> None:
     save_file({"in/x": torch.zeros(1)}, folder / "hollow.safetensors", metadata=meta)
     meta = {"meta": json.dumps({"kind": "motion_module", "cases": []})}
     save_file({"in/x": torch.zeros(1)}, folder / "vague.safetensors", metadata=meta)
+    save_file({"in/x": torch.zeros(1)}, folder / "array.safetensors", metadata={"meta": "[1]"})
+    (folder / "rows.json").write_text('{"rows": [{"num_frames": 5}]}')
+    torch.save({"x": torch.zeros(1)}, folder / "pickled.pt")
     for name, message in (
         ("cut.safetensors", "not readable"),
         ("list.json", "does not say its kind"),
@@ -99,10 +102,39 @@ def test_files_that_are_not_understood_say_why(folder: Path) -> None:
         ("tarot.safetensors", "'tarot' is not known"),
         ("hollow.safetensors", "nothing to compare"),
         ("vague.safetensors", "num_transformer_block"),
+        ("array.safetensors", "no JSON object"),
+        ("rows.json", "context_frames"),
+        ("pickled.pt", "ending in .safetensors or .json"),
     ):
+        assert folder / name in command.golden_files(folder)
         verdict = check_file(folder / name)
         assert verdict.exit_code == NOT_UNDERSTOOD
         assert message in verdict.line()
+
+
+def test_nothing_passes_that_was_not_looked_at(folder: Path) -> None:
+    meta, tensors = read_described(folder / GUIDER)
+    first, second = meta["cases"]
+    without_result = {name: x for name, x in tensors.items() if not name.startswith("case0/out")}
+    without_case = {name: x for name, x in tensors.items() if not name.startswith("case0/")}
+    for name, cases, kept, message in (
+        ("dropped", [second], without_case, "pass"),
+        ("unnamed", [{}, second], without_case, "case 0 has no name"),
+        ("no_result", [first, second], without_result, "case0 stores no result"),
+        ("no_case", [second], tensors, "case0 is not among the cases"),
+    ):
+        described = {"meta": json.dumps(meta | {"cases": cases})}
+        path = folder / f"{name}.safetensors"
+        save_file(kept, path, metadata=described)
+        assert message in check_file(path).line()
+
+
+def test_goldens_may_have_any_name(folder: Path, committed: Path) -> None:
+    (folder / GUIDER).rename(folder / "x.safetensors")
+    windows = (committed / "g_context_windows.json").read_bytes()
+    (folder / "y.json").write_bytes(windows)
+    for name in ("x.safetensors", "y.json"):
+        assert check_file(folder / name).exit_code == ALL_AGREE
 
 
 def test_a_golden_stored_in_float64_is_computed_and_judged_in_float64(folder: Path) -> None:
