@@ -25,6 +25,7 @@ from engine.audio import Sound, Waveform
 from engine.config import TIMING
 
 SUFFIX = ".mp4"
+LIVE_RATE_HZ = Fraction(TIMING.frame_rate_hz)
 WAITING_JOBS = 8  # how far the engine may run ahead of the encoder
 ENCODER_THREADS = 1  # the other core belongs to the engine; two threads measured no faster
 QUALITY = {"crf": "18", "preset": "veryfast", "profile": "high"}
@@ -43,12 +44,19 @@ class FilmWriter:
     leaves no file behind. An earlier film of the same name is replaced at the very end.
     """
 
-    def __init__(self, target: Path, width: int, height: int, sound: Sound) -> None:
+    def __init__(
+        self,
+        target: Path,
+        width: int,
+        height: int,
+        sound: Sound,
+        frame_rate_hz: Fraction = LIVE_RATE_HZ,
+    ) -> None:
         check_target(target)
         self._target = target
         self._partial = target.with_name(f".{target.stem[:80]}.{secrets.token_hex(4)}.part")
         self._width, self._height = width - width % 2, height - height % 2  # 4:2:0 halves both
-        self._sound = sound
+        self._sound, self._frame_rate_hz = sound, frame_rate_hz
         self._pictures = self._samples = 0
         self._failure: Exception | None = None
         self._is_cancelled = threading.Event()
@@ -118,7 +126,7 @@ class FilmWriter:
             self._partial.unlink(missing_ok=True)
 
     def _add_video(self) -> av.VideoStream:
-        stream = self._container.add_stream("libx264", TIMING.frame_rate_hz, options=QUALITY)
+        stream = self._container.add_stream("libx264", self._frame_rate_hz, options=QUALITY)
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = self._width, self._height, "yuv420p"
         context.thread_count = ENCODER_THREADS
@@ -172,7 +180,7 @@ class FilmWriter:
             dst_color_range=ColorRange.MPEG,
             threads=1,
         )
-        frame.pts, frame.time_base = self._pictures, Fraction(1, TIMING.frame_rate_hz)
+        frame.pts, frame.time_base = self._pictures, 1 / self._frame_rate_hz
         self._pictures += 1
         self._container.mux(self._video.encode(frame))
 
