@@ -107,14 +107,20 @@ def encode_portrait(vae: Vae, inputs: ClipInputs, manner: Manner) -> Tensor:
 
 @torch.inference_mode()
 def draw_and_guide(guider: VKpsGuider, inputs: ClipInputs, show: Show) -> Tensor:
-    """Draw the face points of every frame: features [1, channels, frames, h, w] on the CPU."""
-    weight, frames = guider.conv_in.weight, len(inputs.track)
-    features = []
+    """Draw the face points of every frame: features [1, channels, frames, h, w] on the CPU.
+
+    A face that stays where it is is drawn once; its frames share the memory of the features, which
+    are by far the largest thing that a clip holds.
+    """
+    weight, all_frames = guider.conv_in.weight, len(inputs.track)
+    track = inputs.track[:1] if (inputs.track == inputs.track[0]).all() else inputs.track
+    frames, features = len(track), []
     for start in range(0, frames, GUIDER_FRAMES):
-        drawn = draw_track(inputs.track[start : start + GUIDER_FRAMES], inputs.height, inputs.width)
+        drawn = draw_track(track[start : start + GUIDER_FRAMES], inputs.height, inputs.width)
         features.append(guider(frames_tensor(drawn).to(weight.device, weight.dtype)).cpu())
         show("face points", min(start + GUIDER_FRAMES, frames), frames)
-    return torch.cat(features, dim=2)
+    together = torch.cat(features, dim=2)
+    return together.expand(-1, -1, all_frames, -1, -1) if frames == 1 else together
 
 
 @torch.inference_mode()

@@ -29,6 +29,7 @@ from engine.vexpress.vae import Vae
 Network = TypeVar("Network", bound=nn.Module)
 
 TERA, MIB = 1e12, 2**20
+LATENT_COPIES = 3  # before a step, after it, and the mean of what the windows say
 # The public VAE; all else about it is as the library has it.
 VAE_SIZES: Mapping[str, Any] = {
     "block_out_channels": (128, 256, 512, 512),
@@ -82,8 +83,19 @@ def peak_bytes(stages: Sequence[Stage], *, one_at_a_time: bool) -> int:
     return sum(networks.values()) + max(stage.working_bytes for stage in stages)
 
 
-def describe(stages: Sequence[Stage]) -> list[str]:
-    """The plan as lines for people."""
+def clip_bytes(clip: PlannedClip) -> int:
+    """Main memory for what is as long as the clip: it does not have to fit the device."""
+    pixels = clip.job.height * clip.job.width // LATENT_PIXELS**2
+    features = clip.config.unet.block_channels[0] * clip.dtype.itemsize * _drawn_frames(clip)
+    latents = LATENT_CHANNELS * LATENT_COPIES * torch.float32.itemsize * clip.frames
+    sizes = clip.config.audio_projection
+    windows = sizes.positions * sizes.in_channels + sizes.queries * sizes.out_channels
+    sound = clip.samples * torch.float32.itemsize
+    return (features + latents) * pixels + windows * clip.dtype.itemsize * clip.frames + sound
+
+
+def describe(stages: Sequence[Stage], held_bytes: int) -> list[str]:
+    """The plan as lines for people; `held_bytes` of main memory are taken by the clip itself."""
     lines = ["stage                  takes                 gives                 calls      TFLOP"]
     lines[0] += "  weights     work"
     for stage in stages:
@@ -95,7 +107,8 @@ def describe(stages: Sequence[Stage]) -> list[str]:
     together, alone = (peak_bytes(stages, one_at_a_time=flag) / MIB for flag in (False, True))
     lines.append(
         f"in all {total_flops(stages) / TERA:.1f} TFLOP; expected memory {together:.0f} MiB, "
-        f"with --save_memory {alone:.0f} MiB"
+        f"with --save_memory {alone:.0f} MiB; "
+        f"{held_bytes / MIB:.0f} MiB of main memory for the clip"
     )
     return lines
 
@@ -106,9 +119,9 @@ def _preparing(clip: PlannedClip) -> Iterator[Stage]:
     yield _stage(
         "vae: encode", vae, _empty(clip, 1, 3, clip.job.height, clip.job.width), vae.encode
     )
-    guider, some = make[NetworkKind.V_KPS_GUIDER], min(GUIDER_FRAMES, clip.frames)
+    guider, some = make[NetworkKind.V_KPS_GUIDER], min(GUIDER_FRAMES, _drawn_frames(clip))
     drawn = _empty(clip, 1, 3, some, clip.job.height, clip.job.width)
-    calls = ceil(clip.frames / some)
+    calls = ceil(_drawn_frames(clip) / some)
     yield _stage("guider", _meta(guider, clip.dtype), drawn, calls=calls)
     speech = _meta(_make_speech_encoder, clip.dtype)
     yield _stage("speech encoder", speech, _empty(clip, clip.samples))
@@ -144,6 +157,11 @@ def _sampling(clip: PlannedClip) -> Iterator[Stage]:
     )
     if clip.job.sampling.guidance_scale > NO_GUIDANCE:
         yield _stage("unet: without", unet, noisy, lambda x: unet(x, _level(), None, None), calls)
+
+
+def _drawn_frames(clip: PlannedClip) -> int:
+    """A face that stays where it is is drawn once."""
+    return clip.frames if clip.job.strategy.needs_track else 1
 
 
 def _finishing(clip: PlannedClip) -> Stage:

@@ -1,5 +1,6 @@
 """Guider and audio projection: frames are independent, so any split of a clip will do."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 
 from engine.vexpress.audio_projection import AudioProjection
 from engine.vexpress.guider import VKpsGuider
+from engine.vexpress.kps import Points
+from engine.vexpress.pipeline import ClipInputs, draw_and_guide
 from tests.engine.vexpress.tiny import TINY, randomise
 
 FRAMES = 7
@@ -53,3 +56,20 @@ def test_more_rows_than_positions_are_refused(projection: AudioProjection) -> No
 
 def test_a_new_guider_says_nothing() -> None:
     assert not VKpsGuider(TINY.guider)(torch.rand(1, 3, 1, 8, 8)).any()
+
+
+def test_a_face_that_stays_is_drawn_once_for_all_frames(guider: VKpsGuider) -> None:
+    face = np.array([[4, 4], [12, 4], [8, 10]], np.float32)
+    still, moving = np.stack([face] * FRAMES), np.stack([face] * (FRAMES - 1) + [face + 1])
+    shared, apart = (
+        draw_and_guide(guider, clip_inputs(track), lambda *_: None) for track in (still, moving)
+    )
+    assert shared.shape == apart.shape == (1, TINY.guider.out_channels, FRAMES, 2, 3)
+    assert shared.untyped_storage().nbytes() * FRAMES == shared.numel() * shared.itemsize
+    torch.testing.assert_close(shared[:, :, :-1], apart[:, :, :-1])
+    assert not torch.allclose(shared[:, :, -1], apart[:, :, -1])
+
+
+def clip_inputs(track: Points) -> ClipInputs:
+    nobody, silence = np.zeros((16, 24, 3), np.uint8), torch.zeros(1)
+    return ClipInputs(portrait=nobody, speech=silence, track=track, height=16, width=24)

@@ -9,8 +9,16 @@ from torch.nn import functional
 from engine.vexpress.config import PUBLISHED
 from engine.vexpress.metering import measure
 from engine.vexpress.pipeline import Manner
-from engine.vexpress.plan import PlannedClip, describe, peak_bytes, plan_stages, total_flops
+from engine.vexpress.plan import (
+    PlannedClip,
+    clip_bytes,
+    describe,
+    peak_bytes,
+    plan_stages,
+    total_flops,
+)
 from engine.vexpress.production import ClipJob
+from engine.vexpress.retarget import Strategy
 from engine.vexpress.sampling import Sampling
 
 MIB = 2**20
@@ -52,11 +60,17 @@ def test_attention_is_counted_without_its_matrix() -> None:
     assert named.flops == cost.flops
 
 
-def clip(frames: int, scale: float = 3.5, frames_per_vae_call: int = 1) -> PlannedClip:
+def clip(
+    frames: int,
+    scale: float = 3.5,
+    frames_per_vae_call: int = 1,
+    strategy: Strategy = Strategy.FIX_FACE,
+) -> PlannedClip:
     job = ClipJob(
         portrait=Path("a.png"),
         sound=Path("a.wav"),
         target=Path("a.mp4"),
+        strategy=strategy,
         height=256,
         width=256,
         sampling=Sampling(guidance_scale=scale),
@@ -78,12 +92,21 @@ def test_the_published_model_is_planned() -> None:
     assert stages["unet: without"].flops < unet.flops
     assert stages["vae: decode"].calls == 44
     assert stages["reference net"].calls == 1
+    assert (stages["guider"].takes[2], stages["guider"].calls) == (1, 1)  # the face stays
     together = peak_bytes(list(stages.values()), one_at_a_time=False)
     alone = peak_bytes(list(stages.values()), one_at_a_time=True)
     assert unet.weight_bytes < alone < together
-    lines = describe(list(stages.values()))
+    lines = describe(list(stages.values()), 5 * MIB)
     assert len(lines) == len(stages) + 2
     assert f"{total_flops(list(stages.values())) / 1e12:.1f} TFLOP" in lines[-1]
+    assert "5 MiB of main memory for the clip" in lines[-1]
+
+
+def test_a_clip_takes_main_memory_for_faces_that_move() -> None:
+    still, moving = clip(100), clip(100, strategy=Strategy.NAIVE_RETARGET)
+    one_frame = 320 * 32 * 32 * 2  # features of drawn points, two bytes each
+    assert clip_bytes(moving) - clip_bytes(still) == 99 * one_frame
+    assert clip_bytes(clip(200)) > 1.9 * clip_bytes(still)
 
 
 @pytest.mark.slow
