@@ -24,6 +24,7 @@ COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))  # RGB of the points, in their
 STICK_SHADE = 0.6  # of an eye's colour, towards the nose
 RADIUS_PIXELS = 4  # of discs and half the sticks' width, whatever the picture's size
 FULL_TURN_DEGREES = 360
+MAX_PLACE_PIXELS = 100_000  # from the corner; drawing counts in 32 bits
 NOSE, EYES = 2, (0, 1)
 # Where NumPy's arrays pickle themselves to, by the names that its versions 1 and 2 write.
 _OLD_MODULE, _NEW_MODULE = "numpy.core.multiarray", "numpy._core.multiarray"
@@ -80,7 +81,18 @@ def as_track(content: Any) -> Points:
         if not np.isfinite(points).all():
             raise TrackError(f"{expected}, frame {index} holds NaN or infinity")
         faces.append(points)
-    return np.stack(faces)
+    track = np.stack(faces)
+    check_places(track)
+    return track
+
+
+def check_places(track: Points) -> None:
+    """Raise if a point lies further from any picture than can be drawn."""
+    far = np.abs(track).max(axis=(1, 2)) > MAX_PLACE_PIXELS
+    if far.any():
+        raise TrackError(
+            f"frame {int(far.argmax())} holds a point that is not within {MAX_PLACE_PIXELS} pixels"
+        )
 
 
 def fit_track(track: Points, frames: int, frames_in_time: float | None = None) -> Points:

@@ -19,7 +19,7 @@ from engine.vexpress.driver import Track, follow_film
 from engine.vexpress.film import RatedFilmWriter
 from engine.vexpress.images import check_size
 from engine.vexpress.keypoints import find_points
-from engine.vexpress.kps import Points, TrackError, fit_track, read_track
+from engine.vexpress.kps import Points, TrackError, check_places, fit_track, read_track
 from engine.vexpress.pipeline import ClipInputs, Manner, Show, clip_noise, finish, prepare, sample
 from engine.vexpress.quirks import Quirk, Quirks
 from engine.vexpress.retarget import Strategy, retarget
@@ -134,7 +134,7 @@ def make_clip(
         sample_s=times.parts["sample"],
         finish_s=times.parts["finish"],
         peak_rss_mb=peak_rss_mb(),
-        peak_device_mb=_peak_device_mb(),
+        peak_device_mb=_peak_device_mb(networks.denoising_unet.device),
     )
 
 
@@ -147,17 +147,24 @@ def measure_sound(job: ClipJob) -> tuple[Clip, int]:
 def read_inputs(job: ClipJob) -> tuple[_Heard, Clip, ClipInputs]:
     """Read all that was given and find the face points of every frame."""
     check_target(job.target)
+    _keep_what_was_given(job)
     check_size(job.height, job.width)
     portrait = read_portrait(job.portrait)
     heard = _hear(job.sound)
-    if job.target.exists() and job.target.samefile(job.sound):
-        raise FilmError(f"{job.target}: is the sound itself, expected another name")
     clip = _clip(job, len(heard.speech))
     track = _points(job, portrait, clip)
     inputs = ClipInputs(
         portrait=portrait, speech=heard.speech, track=track, height=job.height, width=job.width
     )
     return heard, clip, inputs
+
+
+def _keep_what_was_given(job: ClipJob) -> None:
+    """Raise if the film would take the place of a file that it is made from."""
+    for path in (job.portrait, job.sound, job.film, job.track, job.portrait_points):
+        both_exist = path is not None and path.exists() and job.target.exists()
+        if path is not None and both_exist and job.target.samefile(path):
+            raise FilmError(f"{job.target}: is read to make the film, expected another name")
 
 
 def _clip(job: ClipJob, samples: int) -> Clip:
@@ -189,7 +196,9 @@ def _points(job: ClipJob, portrait: Picture, clip: Clip) -> Points:
             fitted = _fit(track, clip, cut=Quirk.TRACK_CUT in job.quirks)
         elif job.strategy.needs_track:
             raise TrackError(f"{job.strategy}: needs a track of face points or a film to follow")
-    return retarget(job.strategy, own, fitted, published_frame=Quirk.RETARGET_FRAME in job.quirks)
+    moved = retarget(job.strategy, own, fitted, published_frame=Quirk.RETARGET_FRAME in job.quirks)
+    check_places(moved)
+    return moved
 
 
 def _single(path: Path) -> Points:
@@ -203,7 +212,8 @@ def _single(path: Path) -> Points:
 def _track(job: ClipJob, landmarker: FaceLandmarker, clip: Clip) -> Track | None:
     if job.film is not None:
         duration_s = float(clip.frames / clip.frame_rate_hz)
-        return follow_film(job.film, landmarker, job.height, job.width, duration_s)
+        least = clip.frames if Quirk.TRACK_CUT in job.quirks else 1
+        return follow_film(job.film, landmarker, (job.height, job.width), duration_s, least)
     if job.track is None:
         return None
     return Track(read_track(job.track), job.track_rate_hz or job.frame_rate_hz)
@@ -225,6 +235,5 @@ def _write(job: ClipJob, clip: Clip, heard: _Heard, pictures: Iterator[Picture])
             film.write_beside(picture, heard.waveform, last=index + 1 == clip.frames)
 
 
-def _peak_device_mb() -> float | None:
-    held = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-    return held / MIB or None
+def _peak_device_mb(device: torch.device) -> float | None:
+    return torch.cuda.max_memory_allocated(device) / MIB if device.type == "cuda" else None

@@ -41,6 +41,11 @@ class Slot(Generic[Network]):
         self._after_use = after_use
         self._network: Network | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network works."""
+        return self._device
+
     @contextmanager
     def use(self) -> Iterator[Network]:
         """The network, on its device."""

@@ -81,6 +81,7 @@ class _Harm:
         ([np.zeros((5, 2), np.float32)], r"frame 0 has the shape \(5, 2\)"),
         ([FACE, FACE[:2]], r"frame 1 has the shape \(2, 2\)"),
         ([FACE, FACE * np.nan], "frame 1 holds NaN"),
+        ([FACE, FACE * 1e6], "frame 1 holds a point that is not within 100000 pixels"),
         ([FACE, "face"], "frame 1 is no array"),
     ],
 )

@@ -1,5 +1,7 @@
 """Sampling with networks of a few thousand numbers: averaging, guidance, memory on the CPU."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -101,6 +103,21 @@ def test_every_call_is_told(unet: DenoisingUNet) -> None:
     )
     assert len(steps) == 2
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_more_expression_moves_the_picture_further_from_the_silent_one(
+    unet: DenoisingUNet,
+) -> None:
+    # `--expression_strength` multiplies the published weight of 3.0.
+    def say(strength: float) -> Tensor:
+        weights = AttentionWeights(0.95, 3.0 * strength)
+        how = Sampling(steps=1, guidance_scale=1.0, window=WINDOW, weights=weights)
+        return run(unet, 4, how)
+
+    silent = say(0.0)
+    distances = [float((say(x) - silent).norm()) for x in (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)]
+    assert distances[0] == 0
+    assert all(less < more for less, more in pairwise(distances))
 
 
 def test_noise_belongs_to_its_seed() -> None:
