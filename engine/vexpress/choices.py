@@ -3,22 +3,30 @@
 Whatever cannot be is refused here, before anything is read or loaded.
 """
 
+import math
+from pathlib import Path
+
 import torch
 
 from engine.api import MAX_STRENGTH, AvatarError
 from engine.vexpress.audio_frontend import ROWS_PER_FRAME
 from engine.vexpress.config import ModelConfig
 from engine.vexpress.flags import Flags, NumberType
+from engine.vexpress.images import check_size
 from engine.vexpress.model_files import ModelFiles
 from engine.vexpress.pipeline import Manner
 from engine.vexpress.production import ClipJob
 from engine.vexpress.quirks import Compat, Quirk, Quirks, choose_quirks
 from engine.vexpress.retarget import Strategy
 from engine.vexpress.sampling import Sampling
+from engine.vexpress.scheduler import Scheduler
 from engine.vexpress.slots import AfterUse
 from engine.vexpress.transformer import AttentionWeights
-from engine.vexpress.windows import WindowSize
+from engine.vexpress.windows import MIN_FRAME_RATE_HZ, WindowSize
 
+MAX_SEED = 2**64 - 1
+MAX_WEIGHT = 100.0  # far beyond all that makes pictures
+MAX_TRACK_RATE_HZ = 1000
 _TYPES = {
     NumberType.FP16: torch.float16,
     NumberType.BF16: torch.bfloat16,
@@ -28,26 +36,25 @@ _TYPES = {
 
 def read_job(flags: Flags) -> ClipJob:
     """What to make of what, from the flags. Raises `AvatarError` for what cannot be."""
-    if flags.seed < 0:
-        raise AvatarError(f"--seed {flags.seed}: expected 0 or more")
-    if flags.vae_frames_per_call < 1:
-        raise AvatarError(f"--vae_frames_per_call {flags.vae_frames_per_call}: expected 1 or more")
-    if flags.kps is not None and flags.reference_video is not None:
+    _check_numbers(flags)
+    track = _track(flags)
+    if track is not None and flags.reference_video is not None:
         raise AvatarError("--kps_path and --reference_video: expected one of them")
-    if flags.kps_fps is not None and not flags.kps_fps > 0:
-        raise AvatarError(f"--kps_fps {flags.kps_fps}: expected more than 0")
     quirks = choose_quirks(flags.compat, flags.quirk or ())
+    height = flags.size if flags.image_height is None else flags.image_height
+    width = flags.size if flags.image_width is None else flags.image_width
+    check_size(height, width)
     return ClipJob(
         portrait=flags.reference_image,
         sound=flags.audio,
         target=flags.output,
         strategy=choose_strategy(flags),
-        track=flags.kps,
+        track=track,
         track_rate_hz=flags.kps_fps,
         film=flags.reference_video,
         portrait_points=flags.reference_kps,
-        height=flags.size if flags.image_height is None else flags.image_height,
-        width=flags.size if flags.image_width is None else flags.image_width,
+        height=height,
+        width=width,
         frame_rate_hz=flags.fps,
         seed=flags.seed,
         sampling=read_sampling(flags, quirks),
@@ -63,10 +70,6 @@ def read_job(flags: Flags) -> ClipJob:
 
 def read_sampling(flags: Flags, quirks: Quirks) -> Sampling:
     """How to sample, from the flags."""
-    if not 0.0 <= flags.expression_strength <= MAX_STRENGTH:
-        raise AvatarError(
-            f"expression strength {flags.expression_strength}: expected 0.0 to {MAX_STRENGTH}"
-        )
     return Sampling(
         steps=flags.steps,
         guidance_scale=flags.guidance_scale,
@@ -83,10 +86,10 @@ def read_sampling(flags: Flags, quirks: Quirks) -> Sampling:
 def choose_strategy(flags: Flags) -> Strategy:
     """The one that was named; else to follow whoever was given to be followed."""
     strategy = flags.retarget_strategy
-    given = flags.kps or flags.reference_video
+    given = _track(flags) or flags.reference_video
     if strategy is None:
-        # As published nobody is followed unless that is said.
-        follows = given is not None and flags.compat is Compat.FIXED
+        # As published a track is not followed unless that is said; films could not be given.
+        follows = flags.reference_video or (given and flags.compat is Compat.FIXED)
         return Strategy.NAIVE_RETARGET if follows else Strategy.FIX_FACE
     if strategy.needs_track and given is None:
         raise AvatarError(f"--retarget_strategy {strategy}: needs --kps_path or --reference_video")
@@ -95,8 +98,31 @@ def choose_strategy(flags: Flags) -> Strategy:
     return strategy
 
 
-def check_fit(job: ClipJob, config: ModelConfig) -> None:
-    """Raise if the networks cannot take windows or sound of that length."""
+def _track(flags: Flags) -> Path | None:
+    """The track, if one was given; as published, "" says that there is none."""
+    return None if flags.kps == Path() else flags.kps
+
+
+def _check_numbers(flags: Flags) -> None:
+    """Raise for numbers outside of what they can be; not a number is outside of anything."""
+    for name, value, least, most in (
+        ("seed", flags.seed, 0, MAX_SEED),
+        ("vae_frames_per_call", flags.vae_frames_per_call, 1, math.inf),
+        ("kps_fps", flags.kps_fps, MIN_FRAME_RATE_HZ, MAX_TRACK_RATE_HZ),
+        ("expression_strength", flags.expression_strength, 0.0, MAX_STRENGTH),
+        ("audio_attention_weight", flags.audio_attention_weight, 0.0, MAX_WEIGHT),
+        ("reference_attention_weight", flags.reference_attention_weight, 0.0, MAX_WEIGHT),
+        ("guidance_scale", flags.guidance_scale, 0.0, MAX_WEIGHT),
+    ):
+        if value is not None and not least <= value <= most:
+            limits = f"{least} or more" if most == math.inf else f"{least} to {most}"
+            raise AvatarError(f"--{name} {value}: expected {limits}")
+
+
+def check_fit(job: ClipJob, config: ModelConfig, scheduler: Scheduler) -> None:
+    """Raise if the networks cannot take windows, sound or steps of that number."""
+    sampling = job.sampling
+    scheduler.timesteps(sampling.steps, refuse_surplus=sampling.refuse_surplus_levels)
     frames, most = job.sampling.window.frames, config.unet.motion.max_frames
     if frames > most:
         raise AvatarError(f"--context_frames {frames}: expected at most {most}")
@@ -113,7 +139,8 @@ def choose_device(name: str, gpu_id: int) -> torch.device:
     if name not in ("auto", "cuda"):
         raise AvatarError(f"--device {name}: expected auto, cpu or cuda")
     if not 0 <= gpu_id < torch.cuda.device_count():
-        raise AvatarError(f"--device {name} --gpu_id {gpu_id}: {torch.cuda.device_count()} GPUs")
+        there = torch.cuda.device_count()
+        raise AvatarError(f"--device {name} --gpu_id {gpu_id}: expected one of {there} GPUs here")
     return torch.device("cuda", gpu_id)
 
 

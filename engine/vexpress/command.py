@@ -22,7 +22,7 @@ from engine.vexpress.choices import (
 from engine.vexpress.flags import Flags, as_command
 from engine.vexpress.model_files import open_networks, read_model_config
 from engine.vexpress.pipeline import Show
-from engine.vexpress.plan import PlannedClip, describe, plan_stages
+from engine.vexpress.plan import PlannedClip, clip_bytes, describe, plan_stages
 from engine.vexpress.production import ClipJob, ClipReport, make_clip, measure_sound
 from engine.vexpress.scheduler import NoiseConfig, Scheduler
 from engine.vexpress.weights import LICENCE_NOTICE
@@ -35,7 +35,8 @@ class DeviceFullError(AvatarError):
 def run(flags: Flags) -> None:
     """Make a film of a portrait that speaks what the sound file says, by the published model."""
     job, config = read_job(flags), read_model_config(flags.model_config, flags.unet_config)
-    check_fit(job, config)
+    scheduler = Scheduler(NoiseConfig(schedule=flags.beta_schedule))
+    check_fit(job, config, scheduler)
     device, put_away = choose_device(flags.device, flags.gpu_id), after_use(flags)
     dtype = choose_type(flags.dtype, device)
     if flags.plan:
@@ -43,17 +44,18 @@ def run(flags: Flags) -> None:
         planned = PlannedClip(
             config=config, frames=clip.frames, samples=samples, job=job, dtype=dtype
         )
-        typer.echo("\n".join(describe(plan_stages(planned))))
+        typer.echo("\n".join(describe(plan_stages(planned), clip_bytes(planned))))
         return
     files = choose_files(flags)
     files.check()
     typer.echo(LICENCE_NOTICE, err=True)
     networks = open_networks(files, config, dtype, device, put_away)
-    scheduler = Scheduler(NoiseConfig(schedule=flags.beta_schedule))
     try:
         with progress() as show:
             report = make_clip(networks, scheduler, job, show)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not _is_full(error):
+            raise
         raise DeviceFullError(
             f"{device}: out of memory; expected less to do, by --save_memory, --size, "
             "--context_frames or --vae_frames_per_call"
@@ -83,6 +85,11 @@ def progress() -> Iterator[Show]:
             bar.update(tasks[stage], completed=done, total=total)
 
         yield show
+
+
+def _is_full(error: RuntimeError) -> bool:
+    """Whether memory ran out; of the CPU's PyTorch only says so in words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def tell(report: ClipReport, job: ClipJob, *, as_json: bool) -> None:

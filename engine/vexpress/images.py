@@ -9,13 +9,16 @@ from torch import Tensor
 from engine.api import BadPictureError, Picture
 
 LATENT_PIXELS = 8  # picture pixels per latent pixel, in each direction
+MAX_SIDE = 4096  # pixels; the model was trained on 512
 
 
 def check_size(height: int, width: int) -> None:
-    """Raise unless a picture of this size has whole latents."""
-    if min(height, width) < LATENT_PIXELS or height % LATENT_PIXELS or width % LATENT_PIXELS:
+    """Raise unless a picture of this size has whole latents, and not too many."""
+    sides = (height, width)
+    if min(sides) < LATENT_PIXELS or max(sides) > MAX_SIDE or any(x % LATENT_PIXELS for x in sides):
         raise BadPictureError(
-            f"{width}x{height} pixels: expected multiples of {LATENT_PIXELS} each way"
+            f"{width}x{height} pixels: expected multiples of {LATENT_PIXELS} each way, "
+            f"at most {MAX_SIDE}"
         )
 
 

@@ -1,8 +1,14 @@
-"""Where the goldens are: a small set in the repository, the full one beside it if it is there."""
+"""Where the goldens are, a small set in the repository and the full one beside it, and what films need."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+
+from tests.engine.vexpress.command_line import SECONDS
+from tests.engine.vexpress.tiny_models import SIZES, write_model_folder
+from tests.sounds import chirps, write_sound
 
 ROOT = Path(__file__).parents[3]
 COMMITTED = ROOT / "tests" / "golden" / "vexpress"
@@ -31,3 +37,40 @@ def manifest() -> Path:
     if not path.is_file():
         pytest.skip("the manifest of the published files is not here (../shared/vexpress)")
     return path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory, committed: Path) -> Path:
+    """A folder of networks of a few thousand numbers."""
+    folder = tmp_path_factory.mktemp("models") / "model_ckpts"
+    write_model_folder(folder, committed / "weights" / "tiny_vae_A")
+    return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks this small only lose by sharing their work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def given(models: Path, tmp_path: Path, one_thread: None) -> dict[str, str]:
+    """Flags that make a small film."""
+    sound = chirps(16_000, 1.0)[:, : int(16_000 * SECONDS)]
+    write_sound(tmp_path / "speech.wav", sound, 16_000)
+    return {
+        "--engine": "vexpress",
+        "--reference_image": "astronaut",
+        "--audio": str(tmp_path / "speech.wav"),
+        "--output": str(tmp_path / "film.mp4"),
+        "--model_dir": str(models),
+        "--model_config": str(models / SIZES),
+        "--size": "64",
+        "--steps": "1",
+        "--context_frames": "8",
+        "--context_overlap": "2",
+        "--device": "cpu",
+    }

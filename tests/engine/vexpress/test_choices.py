@@ -81,6 +81,8 @@ def test_expression_scales_the_weight_that_was_said() -> None:
         ({"kps": Path("k.pth")}, Strategy.NAIVE_RETARGET),
         ({"reference_video": Path("v.mp4")}, Strategy.NAIVE_RETARGET),
         ({"kps": Path("k.pth"), "compat": Compat.PUBLISHED}, Strategy.FIX_FACE),
+        ({"kps": Path()}, Strategy.FIX_FACE),  # as published, no track
+        ({"reference_video": Path("v.mp4"), "compat": Compat.PUBLISHED}, Strategy.NAIVE_RETARGET),
         (
             {"kps": Path("k.pth"), "retarget_strategy": Strategy.NO_RETARGET},
             Strategy.NO_RETARGET,
@@ -116,7 +118,7 @@ def test_devices_and_types() -> None:
     assert choose_type(NumberType.AUTO, torch.device("cpu")) is torch.float32
     assert choose_type(NumberType.AUTO, torch.device("cuda")) is torch.float16
     assert choose_type(NumberType.BF16, torch.device("cpu")) is torch.bfloat16
-    with pytest.raises(AvatarError, match="gpu_id 99"):
+    with pytest.raises(AvatarError, match="gpu_id 99: expected one of"):
         choose_device("cuda", 99)
 
 

@@ -1,72 +1,19 @@
 """The command line of the V-Express engine, on networks of a few thousand numbers."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from engine.vexpress import command
-from engine.vexpress.kps import write_track
 from engine.vexpress.weights import LICENCE_NOTICE
 from inference import BAD_INPUT, main
+from tests.engine.vexpress.command_line import SECONDS, frames_of, run
 from tests.engine.vexpress.films import write_driver
-from tests.engine.vexpress.tiny_models import SIZES, write_model_folder
-from tests.sounds import chirps, write_sound
-
-Call = Callable[..., int]
-SECONDS = 0.6
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory, committed: Path) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "model_ckpts"
-    write_model_folder(folder, committed / "weights" / "tiny_vae_A")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small only lose by sharing their work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def given(models: Path, tmp_path: Path) -> dict[str, str]:
-    """Flags that make a small film."""
-    sound = chirps(16_000, 1.0)[:, : int(16_000 * SECONDS)]
-    write_sound(tmp_path / "speech.wav", sound, 16_000)
-    return {
-        "--engine": "vexpress",
-        "--reference_image": "astronaut",
-        "--audio": str(tmp_path / "speech.wav"),
-        "--output": str(tmp_path / "film.mp4"),
-        "--model_dir": str(models),
-        "--model_config": str(models / SIZES),
-        "--size": "64",
-        "--steps": "1",
-        "--context_frames": "8",
-        "--context_overlap": "2",
-        "--device": "cpu",
-    }
-
-
-def run(flags: dict[str, str], *more: str) -> int:
-    return main([part for pair in flags.items() for part in pair] + list(more))
-
-
-def frames_of(path: str | Path) -> list[NDArray[np.uint8]]:
-    with av.open(str(path)) as film:
-        return [np.asarray(frame.to_ndarray(format="rgb24")) for frame in film.decode(video=0)]
 
 
 @pytest.mark.slow
@@ -100,16 +47,18 @@ def test_as_published_the_clip_is_cut_to_whole_windows(
 
 
 @pytest.mark.slow
-def test_memory_options_change_no_pixel(given: dict[str, str], tmp_path: Path) -> None:
+def test_memory_options_change_no_picture(given: dict[str, str], tmp_path: Path) -> None:
     made = []
     for index, options in enumerate(
-        ([], ["--save_memory"], ["--cpu_offload", "--vae_frames_per_call", "5"])
+        ([], ["--save_memory"], ["--cpu_offload"], ["--vae_frames_per_call", "5"])
     ):
         path = tmp_path / f"film{index}.mp4"
         assert run(given | {"--output": str(path)}, *options) == 0
         made.append(np.stack(frames_of(path)))
     assert np.abs(made[0].astype(int) - made[1]).max() == 0
-    assert np.abs(made[0].astype(int) - made[2]).max() <= 2  # other sums in other batches
+    assert np.abs(made[0].astype(int) - made[2]).max() == 0
+    # Sums come out otherwise in other batches; the encoder makes much of a last bit.
+    assert np.abs(made[0].astype(int) - made[3]).mean() < 2
 
 
 @pytest.mark.slow
@@ -173,75 +122,6 @@ def test_a_track_that_fix_face_does_not_need_is_opened_only_as_published(
     assert run(wanted) == 0
 
 
-def write_bad_files(folder: Path) -> None:
-    track = np.array([[[1, 1], [3, 1], [2, 2]]] * 3, np.float32)
-    write_track(folder / "three.pth", track)
-    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(folder / "black.png")
-    (folder / "text.txt").write_text("hello")
-    (folder / "sizes.json").write_text('{"unet": {}}')
-    torch.save({"x": torch.zeros(2)}, folder / "other.bin")
-
-
-MISTAKES = [
-    ("--reference_image", "none.png", "no such file"),
-    ("--reference_image", "black.png", "no face"),
-    ("--audio", "none.wav", "no such file"),
-    ("--output", "none/film.mp4", "does not exist"),
-    ("--kps_path", "none.pth", "no such file"),
-    ("--kps_path", "text.txt", "text.txt"),
-    ("--reference_kps", "three.pth", "expected the one of the portrait"),
-    ("--reference_video", "none.mp4", "no such file"),
-    ("--reference_video", "text.txt", "text.txt"),
-    ("--retarget_strategy", "naive_retarget", "needs --kps_path"),
-    ("--retarget_strategy", "twist", "--retarget_strategy"),
-    ("--size", "65", "multiples of 8"),
-    ("--image_height", "-8", "multiples of 8"),
-    ("--fps", "0", "expected 1 to 120"),
-    ("--steps", "0", "expected 1 to 1000"),
-    ("--context_frames", "33", "expected at most 32"),
-    ("--context_overlap", "8", "fewer shared"),
-    ("--num_pad_audio_frames", "3", "expected 0 to 2"),
-    ("--guidance_scale", "-1", "expected 0 or more"),
-    ("--expression_strength", "3", "expected 0.0 to 2.0"),
-    ("--seed", "-1", "expected 0 or more"),
-    ("--vae_frames_per_call", "0", "expected 1 or more"),
-    ("--kps_fps", "0", "expected more than 0"),
-    ("--device", "tpu", "expected auto, cpu or cuda"),
-    ("--dtype", "fp8", "--dtype"),
-    ("--quirk", "Q99", "expected one of: Q1"),
-    ("--model_dir", "none", "weights fetch"),
-    ("--model_config", "text.txt", "not readable"),
-    ("--model_config", "sizes.json", "lacks"),
-    ("--reference_net_path", "other.bin", "no reference_net of this configuration"),
-    ("--vae_path", "text.txt", "no VAE there"),
-    ("--framing", "full", "--framing"),
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("flag", "value", "reason"), MISTAKES)
-def test_mistakes_cost_one_line_and_leave_nothing(  # noqa: PLR0913, PLR0917  a table
-    flag: str,
-    value: str,
-    reason: str,
-    given: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    write_bad_files(tmp_path)
-    before = sorted(tmp_path.iterdir())
-    monkeypatch.chdir(tmp_path)
-    assert run(given | {flag: value}) == BAD_INPUT
-    out, error = capsys.readouterr()
-    assert out == ""
-    last = error.removeprefix(f"{LICENCE_NOTICE}\n")
-    assert last.startswith("error: ")
-    assert last.count("\n") == 1
-    assert reason in last
-    assert sorted(tmp_path.iterdir()) == before
-
-
 @pytest.mark.slow
 def test_numbers_out_of_range_make_no_film(
     given: dict[str, str], models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -256,16 +136,49 @@ def test_numbers_out_of_range_make_no_film(
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    ],
+)
 def test_a_full_device_says_what_to_do(
-    given: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: RuntimeError,
+    given: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def full(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(command, "make_clip", full)
     assert run(given) == BAD_INPUT
     assert "cpu: out of memory; expected less to do, by --save_memory" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_plan_refuses_what_the_film_would_refuse(
+    given: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for flag, value, reason in (
+        ("--size", "65", "multiples of 8"),
+        ("--steps", "1001", "expected 1 to 1000"),
+    ):
+        assert run(given | {flag: value}, "--plan") == BAD_INPUT
+        assert reason in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_film_never_takes_the_place_of_what_it_is_made_from(
+    given: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver = tmp_path / "driver.mp4"
+    write_driver(driver, 3, step_pixels=4)
+    before = driver.read_bytes()
+    assert run(given | {"--reference_video": str(driver), "--output": str(driver)}) == BAD_INPUT
+    assert "is read to make the film" in capsys.readouterr().err
+    assert driver.read_bytes() == before
 
 
 def test_the_engine_may_be_named_in_the_environment(
