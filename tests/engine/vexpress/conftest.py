@@ -1,4 +1,4 @@
-"""Where the goldens are, a small set in the repository and the full one beside it, and what films need."""
+"""Where the goldens are, in the repository and beside it, and what it takes to make a film."""
 
 from collections.abc import Iterator
 from pathlib import Path
