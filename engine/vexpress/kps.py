@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from engine.api import AvatarError, Picture
+from engine.vexpress.stored_arrays import allowed, as_arrays
 
 Points: TypeAlias = NDArray[np.float32]
 
@@ -26,8 +27,6 @@ RADIUS_PIXELS = 4  # of discs and half the sticks' width, whatever the picture's
 FULL_TURN_DEGREES = 360
 MAX_PLACE_PIXELS = 100_000  # from the corner; drawing counts in 32 bits
 NOSE, EYES = 2, (0, 1)
-# Where NumPy's arrays pickle themselves to, by the names that its versions 1 and 2 write.
-_OLD_MODULE, _NEW_MODULE = "numpy.core.multiarray", "numpy._core.multiarray"
 
 
 class TrackError(AvatarError):
@@ -42,11 +41,11 @@ def read_track(path: Path) -> Points:
     if not path.is_file():
         raise TrackError(f"{path}: there is no such file of face points")
     try:
-        with torch.serialization.safe_globals(_allowed()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(allowed()):
+            content = as_arrays(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError as error:
         raise TrackError(f"{path}: not a file of face points, or one with more in it") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged pickle makes its reader raise anything
         reason = str(error).partition("\n")[0]
         raise TrackError(f"{path}: cut short or damaged ({reason})") from error
     try:
@@ -135,11 +134,3 @@ def _stick(eye: Points, nose: Points) -> NDArray[np.int32]:
     axes = (int(length / 2), RADIUS_PIXELS)
     corners = cv2.ellipse2Poly(centre, axes, int(degrees), 0, FULL_TURN_DEGREES, 1)
     return np.asarray(corners, np.int32)
-
-
-def _allowed() -> list[Any]:
-    """What a file of arrays may name, besides what PyTorch allows by itself."""
-    rebuild = np.empty(0).__reduce__()[0]
-    float_types = [type(np.dtype(kind)) for kind in (np.float16, np.float32, np.float64)]
-    named = [(rebuild, f"{module}._reconstruct") for module in (_OLD_MODULE, _NEW_MODULE)]
-    return [*named, np.ndarray, np.dtype, *float_types]

@@ -188,6 +188,24 @@ def test_files_that_cannot_be_read_say_why(guider_state: State, tmp_path: Path) 
         read_tensors(tmp_path / "absent.bin")
 
 
+def test_files_damaged_anywhere_are_refused_or_read(guider_state: State, tmp_path: Path) -> None:
+    few = dict(list(guider_state.items())[:2])
+    path, source = tmp_path / "guider.bin", torch.Generator().manual_seed(0)
+    contents = []
+    for is_zip in (True, False):
+        torch.save(few, path, _use_new_zipfile_serialization=is_zip)
+        contents.append(path.read_bytes())
+    for index in range(300):
+        damaged = bytearray(contents[index % 2])
+        for place in torch.randint(len(damaged), (3,), generator=source).tolist():
+            damaged[place] ^= 1 + index % 255
+        path.write_bytes(damaged)
+        try:
+            assert read_tensors(path)
+        except CheckpointError as error:
+            assert "guider.bin" in str(error)  # noqa: PT017  either is right
+
+
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     trap = tmp_path / "trap"
 

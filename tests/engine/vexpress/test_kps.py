@@ -110,6 +110,24 @@ def test_files_that_are_no_tracks_are_refused(
     assert not (tmp_path / "harm").exists()
 
 
+def test_files_damaged_anywhere_are_refused_or_read(tmp_path: Path) -> None:
+    path, random = tmp_path / "kps.pth", np.random.default_rng(0)
+    contents = []
+    for is_zip in (True, False):
+        torch.save(list(moving(3)), path, _use_new_zipfile_serialization=is_zip)
+        contents.append(path.read_bytes())
+    for index in range(300):
+        damaged = bytearray(contents[index % 2])
+        for place in random.integers(0, len(damaged), 3):
+            damaged[place] = random.integers(256)
+        path.write_bytes(damaged)
+        try:
+            assert read_track(path).shape[1:] == (3, 2)
+        except TrackError as error:
+            assert "kps.pth" in str(error)  # noqa: PT017  either is right
+    assert (np.zeros(3, np.float32) + 1).sum() == 3  # what all arrays share is whole
+
+
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_a_fitted_track_has_the_wanted_length_and_stays_between_its_ends(
     frames: int, wanted: int
