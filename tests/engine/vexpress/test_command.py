@@ -1,6 +1,8 @@
 """The command line of the V-Express engine, on networks of a few thousand numbers."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -10,8 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.vexpress import command
+from engine.vexpress.pipeline import Show
 from engine.vexpress.weights import LICENCE_NOTICE
-from inference import BAD_INPUT, main
+from inference import BAD_INPUT, STOPPED, main
 from tests.engine.vexpress.command_line import SECONDS, frames_of, run
 from tests.engine.vexpress.films import write_driver
 
@@ -179,6 +182,30 @@ def test_a_film_never_takes_the_place_of_what_it_is_made_from(
     assert run(given | {"--reference_video": str(driver), "--output": str(driver)}) == BAD_INPUT
     assert "is read to make the film" in capsys.readouterr().err
     assert driver.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["face points", "frames", "pictures"])
+def test_ctrl_c_leaves_nothing_at_any_stage(
+    stage: str,
+    given: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @contextmanager
+    def pressing() -> Iterator[Show]:
+        def show(at: str, _done: int, _total: int) -> None:
+            if at == stage:
+                raise KeyboardInterrupt
+
+        yield show
+
+    monkeypatch.setattr(command, "progress", pressing)
+    before = sorted(tmp_path.iterdir())
+    assert run(given) == STOPPED
+    assert "stopped" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_the_engine_may_be_named_in_the_environment(
