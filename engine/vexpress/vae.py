@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from engine.vexpress.checkpoints import CheckpointError
 from engine.vexpress.extra import require
 
+SAFE_WEIGHTS = "diffusion_pytorch_model.safetensors"
 LATENT_SCALE = 0.18215  # brings the latents of this VAE to about unit variance
 
 
@@ -85,7 +86,12 @@ def _load(kind: str, folder: Path, dtype: torch.dtype) -> Any:
     diffusers = require("diffusers")
     try:
         network = getattr(diffusers, kind).from_pretrained(
-            folder, local_files_only=True, low_cpu_mem_usage=False, torch_dtype=dtype
+            folder,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
+            torch_dtype=dtype,
+            # A damaged file is an error, no reason to look for a pickle beside it.
+            use_safetensors=(folder / SAFE_WEIGHTS).is_file(),
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).partition("\n")[0]

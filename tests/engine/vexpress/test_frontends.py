@@ -21,7 +21,7 @@ from engine.vexpress.checkpoints import CheckpointError
 from engine.vexpress.extra import MissingPackageError, require
 from engine.vexpress.images import check_size, frames_tensor, portrait_tensor, resize_portrait
 from engine.vexpress.postprocess import smooth_frames, to_picture
-from engine.vexpress.vae import load_vae
+from engine.vexpress.vae import SAFE_WEIGHTS, load_vae
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
 
@@ -117,6 +117,17 @@ def test_folders_without_networks_say_so(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=str(tmp_path)):
             load(tmp_path)
         (tmp_path / "config.json").unlink()
+
+
+def test_a_damaged_vae_is_refused_whatever_lies_beside_it(committed: Path, tmp_path: Path) -> None:
+    whole = committed / "weights" / "tiny_vae_A"
+    torch.save(load_vae(whole).network.state_dict(), tmp_path / "diffusion_pytorch_model.bin")
+    (tmp_path / "config.json").write_bytes((whole / "config.json").read_bytes())
+    load_vae(tmp_path)  # the pickle alone will do
+    cut = (whole / SAFE_WEIGHTS).read_bytes()[:5000]
+    (tmp_path / SAFE_WEIGHTS).write_bytes(cut)
+    with pytest.raises(CheckpointError, match="not a VAE that can be read"):
+        load_vae(tmp_path)
 
 
 def test_a_missing_package_says_how_to_get_it() -> None:
