@@ -132,6 +132,11 @@ class Stream(Protocol):
         ...
 
     @property
+    def chunk_frames(self) -> int:
+        """Frames that are finished together, and must therefore not take longer than they last."""
+        ...
+
+    @property
     def repaired_frames(self) -> int:
         """Frames so far that went wrong and had the last good one shown in their place."""
         ...

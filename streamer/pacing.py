@@ -7,7 +7,7 @@ from engine.config import TIMING
 
 START_RESERVE_S = 0.040
 MIN_RESERVE_S = 0.012
-MAX_RESERVE_S = 0.120
+MAX_RESERVE_S = 0.120  # of an engine that finishes every frame by itself
 SKIP_AFTER_S = 0.120  # a stall longer than this is skipped, not caught up with a burst
 _WATCH_FRAMES = 5 * TIMING.frame_rate_hz
 _TOLERATED_OUTLIERS = 10  # late frames in the watched time: one hiccup changes nothing
@@ -21,6 +21,7 @@ class Reserve:
     """How long after its due time a frame leaves: the time that the engine may take."""
 
     reserve_s: float = START_RESERVE_S
+    max_s: float = MAX_RESERVE_S
     _needed_s: deque[float] = field(default_factory=lambda: deque(maxlen=_WATCH_FRAMES))
 
     def observe(self, needed_s: float) -> None:
@@ -28,9 +29,17 @@ class Reserve:
         self._needed_s.append(needed_s)
         usual_s = sorted(self._needed_s)[-min(1 + _TOLERATED_OUTLIERS, len(self._needed_s))]
         if needed_s > self.reserve_s and usual_s > self.reserve_s:
-            self.reserve_s = min(MAX_RESERVE_S, self.reserve_s + _STEP_UP_S)
+            self.reserve_s = min(self.max_s, self.reserve_s + _STEP_UP_S)
         elif len(self._needed_s) == _WATCH_FRAMES and usual_s + _HEADROOM_S < self.reserve_s:
             self.reserve_s = max(MIN_RESERVE_S, self.reserve_s - _STEP_DOWN_S)
+
+
+def reserve_for(chunk_frames: int) -> Reserve:
+    """The reserve for an engine that finishes so many frames at once.
+
+    The first of them waits until all are finished, which may take as long as they last.
+    """
+    return Reserve(max_s=MAX_RESERVE_S + (chunk_frames - 1) * TIMING.frame_s)
 
 
 @dataclass(slots=True)

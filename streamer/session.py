@@ -31,7 +31,7 @@ from streamer.protocol import (
 from streamer.readings import Readings
 from streamer.resample import Downsampler
 from streamer.speech_queue import SpeechQueue
-from streamer.stage import Release, Sound, Stage
+from streamer.stage import EnginePace, Release, Sound, Stage
 from streamer.tally import Tally
 from streamer.worker import Worker
 
@@ -64,7 +64,7 @@ class Session:
         self.speech = SpeechQueue()
         self.ended = asyncio.Event()
         self._metrics = metrics
-        self._look_ahead_frames = parts.stream.look_ahead_frames
+        self._pace = EnginePace(parts.stream.look_ahead_frames, parts.stream.chunk_frames)
         self._peer = Peer(parts.ice_servers, self)
         self._performance = Performance(
             parts.worker, parts.stream, self._receive, self._engine_failed
@@ -141,7 +141,7 @@ class Session:
         """Begin to perform."""
         if self._stage is None:
             now_s = self._last_ping_s = time.monotonic()
-            self._stage = Stage(self._performance, self._look_ahead_frames, self.speech, now_s)
+            self._stage = Stage(self._performance, self._pace, self.speech, now_s)
             self._begun.set()
 
     def peer_left(self, reason: str) -> None:

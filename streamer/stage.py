@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.api import Samples
 from engine.config import TIMING
 from streamer.ingest import Ingest
-from streamer.pacing import Pacer
+from streamer.pacing import Pacer, reserve_for
 from streamer.playout import CAPACITY_FRAMES, Playout, Shown
 from streamer.protocol import Interrupted
 from streamer.readings import Readings
@@ -59,18 +59,26 @@ class Sight(Generic[T]):
 Release: TypeAlias = Sound | Sight[T]
 
 
+@dataclass(frozen=True, slots=True)
+class EnginePace:
+    """How an engine takes sound in and gives frames out."""
+
+    look_ahead_frames: int  # of sound that a frame waits for
+    chunk_frames: int  # that are finished together
+
+
 class Stage(Generic[T]):
     """What one session hears, performs and shows."""
 
     def __init__(
-        self, performer: Performer, look_ahead_frames: int, speech: SpeechQueue, start_s: float
+        self, performer: Performer, pace: EnginePace, speech: SpeechQueue, start_s: float
     ) -> None:
         self.epoch = 0
         self.readings = Readings()
-        self.ingest = Ingest(look_ahead_frames, speech, start_s)
+        self.ingest = Ingest(pace.look_ahead_frames, speech, start_s)
         self.playout: Playout[T] = Playout()
         self._performer = performer
-        self._pacer = Pacer(start_s)
+        self._pacer = Pacer(start_s, reserve=reserve_for(pace.chunk_frames))
         self._voice = Voice()
         self._upsampler = Upsampler()
         self._skipped_samples = 0

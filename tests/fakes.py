@@ -36,6 +36,7 @@ class FakeStream:
     epoch: int = 0
     frames: int = 0
     closed: bool = False
+    chunk_frames: int = 1
     repaired_frames: int = 0
     rest: Samples = field(default_factory=lambda: np.empty(0, np.float32))
 

@@ -41,6 +41,11 @@ class PortraitStream:
         return LOOK_AHEAD_FRAMES
 
     @property
+    def chunk_frames(self) -> int:
+        """Every frame is finished by itself."""
+        return 1
+
+    @property
     def repaired_frames(self) -> int:
         """None: the renderer has no way to go wrong."""
         return 0

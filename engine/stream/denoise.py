@@ -70,6 +70,11 @@ class StreamingDenoiser:
         return self._chunk
 
     @property
+    def chunk_frames(self) -> int:
+        """Frames whose conditions come together."""
+        return self._plan.schedule.chunk_frames
+
+    @property
     def delay_frames(self) -> int:
         """How many further frames' conditions must be known before a frame leaves, at most."""
         return self._plan.schedule.delay_frames

@@ -10,6 +10,7 @@ from streamer.pacing import (
     START_RESERVE_S,
     Pacer,
     Reserve,
+    reserve_for,
 )
 
 
@@ -57,6 +58,10 @@ def test_a_slow_engine_gets_more_time_up_to_a_limit() -> None:
     for _ in range(500):
         reserve.observe(1.0)
     assert reserve.reserve_s == MAX_RESERVE_S
+    patient = reserve_for(chunk_frames=4)
+    for _ in range(1000):
+        patient.observe(1.0)
+    assert patient.reserve_s == pytest.approx(MAX_RESERVE_S + 3 * 0.04)
 
 
 def test_a_fast_engine_gets_less_slowly() -> None:

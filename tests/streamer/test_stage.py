@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.api import Samples
 from engine.config import TIMING
 from streamer.speech_queue import SpeechQueue
-from streamer.stage import Release, Sight, Sound, Stage
+from streamer.stage import EnginePace, Release, Sight, Sound, Stage
 
 SIZE = TIMING.samples_per_frame
 LOOK_AHEAD_FRAMES = 2
@@ -58,7 +58,8 @@ class Theatre:
     left: list[tuple[float, Release[float]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.stage: Stage[float] = Stage(self.painter, LOOK_AHEAD_FRAMES, SpeechQueue(), START_S)
+        pace = EnginePace(LOOK_AHEAD_FRAMES, chunk_frames=1)
+        self.stage: Stage[float] = Stage(self.painter, pace, SpeechQueue(), START_S)
 
     def run(self, until_s: float, level: float = 0.5) -> None:
         while True:

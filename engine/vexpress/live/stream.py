@@ -48,6 +48,11 @@ class VExpressStream:
         return self._look_ahead_frames
 
     @property
+    def chunk_frames(self) -> int:
+        """Frames that are denoised and decoded together."""
+        return self._denoiser.chunk_frames
+
+    @property
     def repaired_frames(self) -> int:
         """Frames that were black or broken and had the last good one shown in their place."""
         return self._guard.repaired_frames
