@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 Value: TypeAlias = float | int | str | bool | None
+Values: TypeAlias = Mapping[str, Value | Mapping[str, Value]]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("results")
@@ -52,7 +53,7 @@ class Result:
     name: str
     device: str
     commit: str
-    values: Mapping[str, Value]
+    values: Values
 
     def line(self) -> str:
         """The result as one line of JSON."""
@@ -69,7 +70,7 @@ class Result:
         return path
 
 
-def result(name: str, values: Mapping[str, Value]) -> Result:
+def result(name: str, values: Values) -> Result:
     """A result of this machine and this commit, with how busy the machine was besides."""
     busy = {"load_average": os.getloadavg()[0]} if hasattr(os, "getloadavg") else {}
     return Result(name, device_name(), commit_name(), {**values, **busy})
@@ -114,5 +115,7 @@ def finish(outcome: Result, *, record: bool) -> None:
     print(outcome.line(), flush=True)
 
 
-def _short(value: Value) -> Value:
+def _short(value: Value | Mapping[str, Value]) -> Value | dict[str, object]:
+    if isinstance(value, Mapping):
+        return {key: _short(item) for key, item in value.items()}
     return round(value, _DECIMALS) if isinstance(value, float) else value

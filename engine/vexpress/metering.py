@@ -50,11 +50,12 @@ class FusedAttention(TorchFunctionMode):
 
 
 class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's, untyped
-    """Follows the storage of every result from its making to its end."""
+    """Counts operations, and follows the storage of every result from its making to its end."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # the same
         self.now_bytes = self.peak_bytes = 0
+        self.operations = self.allocations = 0
         self._known: set[int] = set()
 
     def __torch_dispatch__(
@@ -67,6 +68,7 @@ class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorc
         """Run one operation and take note of what it made."""
         inside = {id(x.untyped_storage()) for x in tree_leaves((args, kwargs)) if _is_tensor(x)}
         result = func(*args, **(kwargs or {}))
+        self.operations += 1
         for tensor in tree_leaves(result):
             if _is_tensor(tensor) and id(tensor.untyped_storage()) not in inside:
                 self._follow(tensor.untyped_storage())
@@ -77,6 +79,7 @@ class MemoryMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorc
         if key in self._known:
             return
         self._known.add(key)
+        self.allocations += 1
         self.now_bytes += size_bytes
         self.peak_bytes = max(self.peak_bytes, self.now_bytes)
         weakref.finalize(storage, self._forget, key, size_bytes)
@@ -92,6 +95,14 @@ def measure(call: Callable[[], Any]) -> Cost:
     with torch.no_grad(), attention, counter, meter:
         output = call()
     return Cost(counter.get_total_flops() + attention.flops, meter.peak_bytes, output)
+
+
+def count_flops(call: Callable[[], Any]) -> int:
+    """The arithmetic of `call` alone, which is found sooner; meta tensors as in `measure`."""
+    counter, attention = FlopCounterMode(display=False), FusedAttention()
+    with torch.no_grad(), attention, counter:
+        call()
+    return counter.get_total_flops() + attention.flops
 
 
 def _is_tensor(item: Any) -> bool:

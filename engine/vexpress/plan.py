@@ -115,21 +115,21 @@ def describe(stages: Sequence[Stage], held_bytes: int) -> list[str]:
 
 def _preparing(clip: PlannedClip) -> Iterator[Stage]:
     make = make_networks(clip.config)
-    vae = _meta(_make_vae, clip.dtype)
+    vae = on_shapes(make_vae, clip.dtype)
     yield _stage(
         "vae: encode", vae, _empty(clip, 1, 3, clip.job.height, clip.job.width), vae.encode
     )
     guider, some = make[NetworkKind.V_KPS_GUIDER], min(GUIDER_FRAMES, _drawn_frames(clip))
     drawn = _empty(clip, 1, 3, some, clip.job.height, clip.job.width)
     calls = ceil(_drawn_frames(clip) / some)
-    yield _stage("guider", _meta(guider, clip.dtype), drawn, calls=calls)
-    speech = _meta(_make_speech_encoder, clip.dtype)
+    yield _stage("guider", on_shapes(guider, clip.dtype), drawn, calls=calls)
+    speech = on_shapes(make_speech_encoder, clip.dtype)
     yield _stage("speech encoder", speech, _empty(clip, clip.samples))
-    projection = _meta(make[NetworkKind.AUDIO_PROJECTION], clip.dtype)
+    projection = on_shapes(make[NetworkKind.AUDIO_PROJECTION], clip.dtype)
     sizes, some = clip.config.audio_projection, min(PROJECTION_FRAMES, clip.frames)
     windows = _empty(clip, some, sizes.positions, sizes.in_channels)
     yield _stage("audio projection", projection, windows, calls=ceil(clip.frames / some))
-    reference_net = _meta(lambda: ReferenceNet(clip.config.unet), clip.dtype)
+    reference_net = on_shapes(lambda: ReferenceNet(clip.config.unet), clip.dtype)
     yield _stage(
         "reference net",
         reference_net,
@@ -139,7 +139,7 @@ def _preparing(clip: PlannedClip) -> Iterator[Stage]:
 
 
 def _sampling(clip: PlannedClip) -> Iterator[Stage]:
-    unet = _meta(lambda: DenoisingUNet(clip.config.unet), clip.dtype)
+    unet = on_shapes(lambda: DenoisingUNet(clip.config.unet), clip.dtype)
     with torch.device("meta"):
         reference_net = ReferenceNet(clip.config.unet).to(clip.dtype)
     keys = unet.project_reference(reference_net(_latents(clip), _level()))
@@ -165,7 +165,10 @@ def _drawn_frames(clip: PlannedClip) -> int:
 
 
 def _finishing(clip: PlannedClip) -> Stage:
-    vae, some = _meta(_make_vae, clip.dtype), min(clip.job.manner.frames_per_vae_call, clip.frames)
+    vae, some = (
+        on_shapes(make_vae, clip.dtype),
+        min(clip.job.manner.frames_per_vae_call, clip.frames),
+    )
     coded = _latents(clip).expand(some, -1, -1, -1)
     return _stage("vae: decode", vae, coded, vae.decode_images, ceil(clip.frames / some))
 
@@ -191,7 +194,8 @@ def _stage(
     )
 
 
-def _meta(make: Callable[[], Network], dtype: torch.dtype) -> Network:
+def on_shapes(make: Callable[[], Network], dtype: torch.dtype = torch.float32) -> Network:
+    """A network without numbers, on PyTorch's meta device."""
     with torch.device("meta"):
         network = make()
     return (
@@ -199,11 +203,13 @@ def _meta(make: Callable[[], Network], dtype: torch.dtype) -> Network:
     )  # some libraries make a tensor elsewhere all the same
 
 
-def _make_vae() -> Vae:
+def make_vae() -> Vae:
+    """The public VAE's sizes, with whatever numbers in it."""
     return Vae(require("diffusers").AutoencoderKL(**VAE_SIZES))
 
 
-def _make_speech_encoder() -> SpeechEncoder:
+def make_speech_encoder() -> SpeechEncoder:
+    """The public speech encoder's sizes, with whatever numbers in it."""
     transformers = require("transformers")
     return SpeechEncoder(transformers.Wav2Vec2Model(transformers.Wav2Vec2Config()))
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from engine.vexpress.config import PUBLISHED
-from engine.vexpress.metering import measure
+from engine.vexpress.metering import MemoryMeter, count_flops, measure
 from engine.vexpress.pipeline import Manner
 from engine.vexpress.plan import (
     PlannedClip,
@@ -58,6 +58,23 @@ def test_attention_is_counted_without_its_matrix() -> None:
         lambda: functional.scaled_dot_product_attention(query=query, key=key, value=value)
     )
     assert named.flops == cost.flops
+
+
+def test_arithmetic_alone_is_the_same_number() -> None:
+    def work() -> torch.Tensor:
+        rows = meta(1, 2, 10, 8)
+        return functional.scaled_dot_product_attention(rows, rows, rows) @ meta(8, 4)
+
+    assert count_flops(work) == measure(work).flops > 0
+
+
+def test_operations_and_new_memory_are_counted() -> None:
+    x = torch.ones(4)
+    with MemoryMeter() as meter:
+        y = x + 1
+        y.mul_(2)
+        y[:2].copy_(x[2:])
+    assert (meter.operations, meter.allocations) == (5, 1)
 
 
 def clip(
