@@ -171,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.device == "cpu":
         finish(result("step", count_all(presets, options.chunks)), record=options.record)
         return 0
+    if not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch finds no CUDA GPU here; without it counts are printed")
     backends = options.backend or ["eager", "inductor", "inductor+graph"]
     name = torch.cuda.get_device_name()
     values = time_all(presets, backends, options.dtype) | {"gpu": {"name": name}}

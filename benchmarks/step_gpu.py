@@ -3,7 +3,6 @@
 Random weights take as long as trained ones: nothing in the networks depends on their numbers.
 """
 
-import importlib
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,8 @@ from torch import Tensor, nn
 from benchmarks.harness import Value
 from benchmarks.step_costs import LATE_CHUNK, make_decoder
 from benchmarks.step_overhead import median_ms, open_null_stream
+from engine.stream.runner import Runner, open_runner
+from engine.stream.runner_settings import RunnerSettings
 from engine.vexpress.blocks import KeysValues
 from engine.vexpress.config import PUBLISHED, ModelConfig
 from engine.vexpress.denoiser import DenoisingUNet
@@ -196,14 +197,12 @@ class Timed(NamedTuple):
 
 def open_asked(
     function: Callable[..., Tensor], inputs: Mapping[str, Tensor], asked: RunnerAsked
-) -> Any:
-    """A runner, imported when it is needed: counting needs none."""
-    runner = importlib.import_module("engine.stream.runner")
-    settings = importlib.import_module("engine.stream.runner_settings")
-    wanted = settings.RunnerSettings(
+) -> Runner:
+    """A runner as it is used live, without the checks of a CPU."""
+    settings = RunnerSettings(
         label=asked.label, backend=asked.backend, weights=(asked.weights,), checking=False
     )
-    return runner.open_runner(function, inputs, wanted)
+    return open_runner(function, inputs, settings)
 
 
 def _time(

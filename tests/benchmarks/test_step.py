@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.harness import result
-from benchmarks.step import GIGA, count_all, print_gpu, report_of
+from benchmarks.step import GIGA, count_all, main, print_gpu, report_of
 from benchmarks.step_costs import (
     LOOK_AHEAD_FRAMES,
     Arithmetic,
@@ -16,7 +16,14 @@ from benchmarks.step_costs import (
     published_cost,
     published_evaluations,
 )
-from benchmarks.step_gpu import GpuTimes, flat_reference, make_workload, reference_of
+from benchmarks.step_gpu import (
+    GpuTimes,
+    RunnerAsked,
+    flat_reference,
+    make_workload,
+    open_asked,
+    reference_of,
+)
 from benchmarks.step_overhead import (
     SMALL_SIDE,
     count_evaluations,
@@ -24,7 +31,7 @@ from benchmarks.step_overhead import (
     open_null_stream,
 )
 from engine.stream.schedule import Burst, Diagonal, Schedule, Window, evaluations_per_frame
-from engine.vexpress.presets import PRESETS, Decoder, Preset, choose_preset
+from engine.vexpress.presets import PRESETS, Decoder, Preset, UnknownPresetError, choose_preset
 from tests.engine.vexpress.tiny import TINY, randomise
 
 PRESET_NAMES = [preset.name for preset in PRESETS]
@@ -186,6 +193,15 @@ def test_what_a_gpu_would_run_runs_on_the_cpu(preset: Preset) -> None:
     assert load.decode(coded=load.coded).shape == (preset.schedule.chunk_frames, 3, size, size)
 
 
+@pytest.mark.slow
+def test_a_runner_takes_what_a_gpu_would_run() -> None:
+    load = make_workload(DIAGONAL, torch.float32, "cpu", TINY)
+    randomise(load.unet)
+    runner = open_asked(load.conditional, load.inputs, RunnerAsked("toy", "eager", load.unet))
+    assert torch.equal(runner.run()[0], load.conditional(**load.inputs))
+    assert runner.report.used == "eager"
+
+
 def test_a_portrait_goes_through_flat_names_unchanged() -> None:
     load = make_workload(DIAGONAL, torch.float32, "cpu", TINY)
     keys = reference_of(load.inputs)
@@ -194,6 +210,18 @@ def test_a_portrait_goes_through_flat_names_unchanged() -> None:
     assert all(name.isidentifier() for name in load.inputs)
     assert all(torch.equal(part, load.inputs[name]) for name, part in flat.items())
     assert len(flat) == 2 * len(keys)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
+def test_a_machine_without_a_gpu_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--device", "cuda"])
+    assert "PyTorch finds no CUDA GPU here" in capsys.readouterr().err
+
+
+def test_an_unknown_preset_is_named() -> None:
+    with pytest.raises(UnknownPresetError, match="'3090': expected one of: h100-512"):
+        main(["--preset", "3090"])
 
 
 def test_times_of_a_gpu_are_printed_with_the_real_time_factor(
