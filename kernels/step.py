@@ -82,7 +82,7 @@ def _with_numpy(
     out: Stepped,
 ) -> None:
     signal_root, noise_root, next_signal_root, next_noise_root, *flags = columns_of(coefficients)
-    clamped, fresh = (flag.reshape(-1) != 0 for flag in flags)
+    clamped, fresh = (flag.ravel() != 0 for flag in flags)
     with np.errstate(invalid="ignore", over="ignore"):
         noisy, said = values_of(latents), _guided(guided)
         if guided.prediction is Prediction.VELOCITY:
@@ -94,12 +94,11 @@ def _with_numpy(
             original = said.copy()
             error = noisy - term(signal_root, said)
             error /= np.maximum(noise_root, np.float32(NOISE_FLOOR))
-        for target, source, frames in (
-            (original, clean, clamped),
-            (error, noise, clamped | fresh),
-        ):
-            if frames.any():
-                target[:, :, frames] = values_of(source)[:, :, frames]
+        if clamped.any():
+            original[:, :, clamped] = values_of(clean)[:, :, clamped]
+        drawn = clamped | fresh
+        if drawn.any():
+            error[:, :, drawn] = values_of(noise)[:, :, drawn]
         following = term(next_signal_root, original)
         following += term(next_noise_root, error)
     out.next.copy_(torch.from_numpy(following))

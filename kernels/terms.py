@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -11,7 +12,9 @@ Values: TypeAlias = NDArray[np.float32]
 
 def values_of(tensor: Tensor) -> Values:
     """The tensor as a float32 array; a view where it is one already."""
-    return tensor.detach().float().numpy()
+    if tensor.requires_grad or tensor.dtype != torch.float32:
+        tensor = tensor.detach().float()
+    return tensor.numpy()
 
 
 def columns_of(coefficients: Tensor) -> list[Values]:
@@ -22,21 +25,21 @@ def columns_of(coefficients: Tensor) -> list[Values]:
 def term(weight: Values, value: Values) -> Values:
     """`weight * value` anew, and zero where the weight is zero, whatever the value is."""
     product = weight * value
-    absent = weight.reshape(-1) == 0
-    if absent.any():
-        product[:, :, absent] = 0
+    if not weight.all():
+        product[:, :, weight.reshape(-1) == 0] = 0
     return product
 
 
 def check_latents(**latents: Tensor) -> None:
     """Raise ValueError unless all have one shape [batch, channels, frames, height, width]."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in latents.items()}
-    if len(set(shapes.values())) > 1 or any(tensor.ndim != 5 for tensor in latents.values()):  # noqa: PLR2004
+    like = next(iter(latents.values())).shape
+    if len(like) != 5 or any(tensor.shape != like for tensor in latents.values()):  # noqa: PLR2004
+        shapes = {name: tuple(tensor.shape) for name, tensor in latents.items()}
         raise ValueError(
             f"latents of shapes {shapes}: expected one [batch, channels, frames, height, width]"
         )
-    strange = [name for name, tensor in latents.items() if not tensor.is_floating_point()]
-    if strange:
+    if not all(tensor.is_floating_point() for tensor in latents.values()):
+        strange = [name for name, tensor in latents.items() if not tensor.is_floating_point()]
         raise ValueError(f"{', '.join(strange)}: expected floating-point numbers")
 
 
