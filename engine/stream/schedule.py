@@ -66,8 +66,8 @@ class Schedule(Protocol):
         """Whether nothing is half done between two chunks, so that a stream can begin anew."""
         ...
 
-    def calls(self, chunk: int, since: int = 0) -> tuple[Call, ...]:
-        """What to do when `chunk` has arrived; everything before chunk `since` is finished."""
+    def calls(self, chunk: int) -> tuple[Call, ...]:
+        """What to do when `chunk` has arrived; what comes before chunk 0 counts as finished."""
         ...
 
 
@@ -112,9 +112,8 @@ class Window:
         """Future frames are begun again in any case."""
         return True
 
-    def calls(self, chunk: int, since: int = 0) -> tuple[Call, ...]:
+    def calls(self, chunk: int) -> tuple[Call, ...]:
         """One call for each level."""
-        del since  # what is finished is the same in any case
         end = (chunk + 1) * self.chunk_frames
         first = end - self.window_frames
         start = first + self.history_frames
@@ -167,7 +166,7 @@ class Diagonal:
         return self.steps == 1
 
     def calls(self, chunk: int, since: int = 0) -> tuple[Call, ...]:
-        """A single call."""
+        """A single call; everything before chunk `since` is finished."""
         size, oldest = self.chunk_frames, chunk - self.steps + 1
         levels = tuple(level for level in reversed(range(self.steps)) for _ in range(size))
         finished = min(max(since - oldest, 0), self.steps)
@@ -229,11 +228,11 @@ class Burst:
         """As in the diagonal."""
         return self.diagonal.finishes_chunks
 
-    def calls(self, chunk: int, since: int = 0) -> tuple[Call, ...]:
-        """Short calls for the first chunks after `since`, one long call for every later one."""
-        if since <= chunk < since + self.chunks:
+    def calls(self, chunk: int) -> tuple[Call, ...]:
+        """Short calls for the first chunks, one long call for every later one."""
+        if chunk < self.chunks:
             return self._short.calls(chunk)
-        return self.diagonal.calls(chunk, since + self.chunks)
+        return self.diagonal.calls(chunk, self.chunks)
 
     @property
     def _short(self) -> Window:
