@@ -1,54 +1,36 @@
-"""Cross-fades whose weights always sum to one: of motion, latents and pictures.
+"""Cross-fades whose weights always sum to one: of latents and of pictures.
 
-Used where a stream begins anew beside what was shown before: after a restart, and between idling
-and speaking.
+Used where a stream begins anew beside what was shown before: latents after a restart, pictures
+after frames that went wrong, and at the border of a picture that is pasted into a larger one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.api import AvatarError, Picture
+from engine.api import AvatarError, Frame
+from engine.stream.solver import as_maps
+from kernels.crossfade import crossfade
+
+_PLAIN = (1.0, 0.0)  # all of the mix and no noise: what the kernel calls a plain cross-fade
 
 
-class Ramp(StrEnum):
-    """How a cross-fade goes over."""
-
-    LINEAR = "linear"
-    RAISED_COSINE = "raised cosine"
-
-
-def fade_in(frames: int, ramp: Ramp = Ramp.RAISED_COSINE) -> NDArray[np.float32]:
+def fade_in(frames: int) -> NDArray[np.float32]:
     """The new side's weight [frames], rising strictly between 0 and 1; the old side has the rest.
 
-    Backwards it is the weight of the old side: w[k] + w[frames - 1 - k] is 1.
+    Half a cosine. Backwards it is the weight of the old side: w[k] + w[frames - 1 - k] is 1.
     """
     if frames < 0:
         raise AvatarError(f"a cross-fade of {frames} frames: expected 0 or more")
     place = np.arange(1, frames + 1) / (frames + 1)
-    if ramp is Ramp.RAISED_COSINE:
-        place = (1 - np.cos(np.pi * place)) / 2
-    return place.astype(np.float32)
+    return ((1 - np.cos(np.pi * place)) / 2).astype(np.float32)
 
 
-def overlap_weights(frames: int, overlap: int, ramp: Ramp = Ramp.LINEAR) -> NDArray[np.float32]:
-    """Weights [frames] of one of many windows whose neighbours share `overlap` frames with it.
-
-    Where two windows lie over each other their weights sum to one.
-    """
-    if not 0 <= 2 * overlap <= frames:
-        raise AvatarError(f"{overlap} of {frames} frames shared: expected at most half")
-    rising = fade_in(overlap, ramp)
-    middle = np.ones(frames - 2 * overlap, np.float32)
-    return np.concatenate([rising, middle, 1 - rising])
-
-
-def blend_pictures(old: Picture, new: Picture, weight: float) -> Picture:
-    """Two pictures [height, width, 3]; `weight` of the new one. Halves are rounded up."""
+def blend_pictures(old: Frame, new: Frame, weight: float) -> Frame:
+    """Two frames of one kind, RGB or planes; `weight` of the new one. Halves are rounded up."""
     share = round(min(max(weight, 0.0), 1.0) * 256)
     mixed = old.astype(np.uint16) * (256 - share) + new.astype(np.uint16) * share
     return ((mixed + 128) >> 8).astype(np.uint8)
@@ -59,19 +41,19 @@ class Fade:
     """From what was shown last to what is new, over the first frames after a restart."""
 
     frames: int
-    ramp: Ramp = Ramp.RAISED_COSINE
-    _weights: Sequence[float] = field(init=False)
+    _weights: Tensor = field(init=False)  # [frames], where the frames are
     _old: Tensor | None = field(init=False, default=None)
     _place: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._weights = [float(weight) for weight in fade_in(self.frames, self.ramp)]
+        self._weights = torch.from_numpy(fade_in(self.frames))
         self._place = self.frames
 
     def begin(self, last: Tensor) -> None:
         """What is shown from now on fades in over `last` [1, channels, 1, *space]."""
         if self._old is None:
             self._old = last.clone()
+            self._weights = self._weights.to(last.device)
         self._old.copy_(last)
         self._place = 0
 
@@ -81,10 +63,11 @@ class Fade:
 
     def apply_(self, new: Tensor) -> None:
         """Fade consecutive frames [1, channels, frames, *space], in place."""
-        for frame in range(new.shape[2]):
-            if self._old is None or self._place >= self.frames:
-                return
-            part = new.narrow(2, frame, 1)
-            part.mul_(self._weights[self._place])
-            part.add_(self._old, alpha=1 - self._weights[self._place])
-            self._place += 1
+        count = min(new.shape[2], self.frames - self._place)
+        if self._old is None or not count:
+            return
+        part = as_maps(new.narrow(2, 0, count))
+        weights = self._weights[self._place : self._place + count]
+        plain = weights.new_tensor(_PLAIN).expand(count, 2)
+        part.copy_(crossfade(as_maps(self._old).expand_as(part), part, weights, part, plain))
+        self._place += count

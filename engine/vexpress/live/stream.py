@@ -87,6 +87,7 @@ class VExpressStream:
         self._hearing.reset()
         self._denoiser.reset()
         self._pauses.reset()
+        self._guard.reset()
         self._pause_began = False
 
     def close(self) -> None:

@@ -70,10 +70,34 @@ def test_pictures_are_the_callers_own(decoder: FrameDecoder) -> None:
     assert np.array_equal(first, kept)
 
 
-def test_the_last_good_picture_stands_in() -> None:
-    black, grey, white = (np.full((2, 2, 3), value, np.uint8) for value in (0, 90, 255))
+@pytest.mark.parametrize("shape", [(2, 2, 3), (3, 2)], ids=["rgb", "planes"])
+def test_the_last_good_picture_stands_in_and_fades_out(shape: tuple[int, ...]) -> None:
+    black, grey, white = (np.full(shape, value, np.uint8) for value in (0, 90, 210))
     guard = PictureGuard(grey)
     assert guard.pass_on(black, shown=False) is grey
-    assert guard.pass_on(white, shown=True) is white
+    seen = [guard.pass_on(white, shown=True) for _ in range(3)]
+    assert [int(picture.flat[0]) for picture in seen] == [120, 180, 210]
+    assert seen[2] is white
     assert guard.pass_on(black, shown=False) is white
+    assert guard.repaired_frames == 2
+
+
+def test_a_fault_during_a_fade_holds_what_was_shown() -> None:
+    black, grey, white = (np.full((2, 2, 3), value, np.uint8) for value in (0, 90, 210))
+    guard = PictureGuard(grey)
+    guard.pass_on(black, shown=False)
+    half = guard.pass_on(white, shown=True)
+    assert guard.pass_on(black, shown=False) is half
+    assert int(guard.pass_on(white, shown=True).flat[0]) == 143  # a quarter of 210 over 120
+
+
+def test_the_guard_forgets_what_a_reset_ends() -> None:
+    black, grey, white = (np.full((2, 2, 3), value, np.uint8) for value in (0, 90, 210))
+    guard = PictureGuard(grey)
+    guard.pass_on(white, shown=True)
+    guard.pass_on(black, shown=False)
+    guard.reset()
+    assert guard.pass_on(white, shown=True) is white
+    guard.reset()
+    assert guard.pass_on(black, shown=False) is grey
     assert guard.repaired_frames == 2

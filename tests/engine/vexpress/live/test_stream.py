@@ -134,6 +134,21 @@ def test_broken_frames_are_never_seen(
     assert numbers == list(range(48))
 
 
+def test_a_reset_forgets_broken_frames(
+    engine: VExpressEngine, avatar: VExpressAvatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = engine.open(avatar, StreamOptions())
+    with monkeypatch.context() as broken:
+        predict = type(engine.model.runners).predict
+        broken.setattr(
+            type(engine.model.runners), "predict", lambda *args: predict(*args) * torch.nan
+        )
+        stream.push(speech(14))
+    stream.reset(1)
+    assert same(perform(stream, speech()), perform(engine.open(avatar, StreamOptions()), speech()))
+    assert stream.repaired_frames > 0
+
+
 def test_wrong_sound_is_refused_and_nothing_is_lost(
     engine: VExpressEngine, avatar: VExpressAvatar
 ) -> None:
