@@ -67,7 +67,11 @@ class Framing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortraitOptions:
-    """How a picture becomes an avatar."""
+    """How a picture becomes an avatar.
+
+    An engine that generates squares of one size takes no other: there `size` is the side of the
+    square also in a full picture, whose own size follows from what was given.
+    """
 
     size: int = 512  # output pixels: side of the crop, or longest side of the full picture
     framing: Framing = Framing.CROP

@@ -46,12 +46,7 @@ def frame_portrait(
     picture: Picture, options: PortraitOptions, landmarker: FaceLandmarker, solver: PoseSolver
 ) -> Framed:
     """Find the one face of `picture`, check it, and frame it. Raises `BadPictureError`."""
-    face = choose_face(picture, landmarker)
-    height = face_height(face)
-    if height < MIN_FACE_PIXELS:
-        raise FaceTooSmallError(
-            f"the face is {height:.0f} pixels high; expected at least {MIN_FACE_PIXELS}"
-        )
+    face = find_speaker(picture, landmarker)
     left, top, width, depth = _view(picture, face, options.framing)
     scale = options.size / max(width, depth)
     size = (round(width * scale / 2) * 2, round(depth * scale / 2) * 2)
@@ -63,10 +58,28 @@ def frame_portrait(
         moved.side * scale,
         moved.angle,
     )
-    framed = landmarker.landmarks(still, moved)
-    posed = solver.solve(framed.points, size[0], size[1])
+    return look_closely(still, moved, landmarker, solver)
+
+
+def look_closely(
+    still: Picture, region: Region, landmarker: FaceLandmarker, solver: PoseSolver
+) -> Framed:
+    """The face of a framed still, which is about `region`. Raises `FaceTurnedError`."""
+    face = landmarker.landmarks(still, region)
+    posed = solver.solve(face.points, still.shape[1], still.shape[0])
     _check_pose(posed)
-    return Framed(still, framed, posed)
+    return Framed(still, face, posed)
+
+
+def find_speaker(picture: Picture, landmarker: FaceLandmarker) -> Face:
+    """The one face of `picture`, if it is large enough to speak. Raises `BadPictureError`."""
+    face = choose_face(picture, landmarker)
+    height = face_height(face)
+    if height < MIN_FACE_PIXELS:
+        raise FaceTooSmallError(
+            f"the face is {height:.0f} pixels high; expected at least {MIN_FACE_PIXELS}"
+        )
+    return face
 
 
 def choose_face(picture: Picture, landmarker: FaceLandmarker) -> Face:
@@ -149,14 +162,20 @@ def _check_pose(posed: Posed) -> None:
 
 def _view(picture: Picture, face: Face, framing: Framing) -> tuple[int, int, int, int]:
     """Left, top, width and height of the shown part."""
-    height, width = picture.shape[:2]
     if framing == Framing.FULL:
-        return 0, 0, width, height
+        return 0, 0, picture.shape[1], picture.shape[0]
+    left, top, side = head_square(picture, face)
+    return left, top, side, side
+
+
+def head_square(picture: Picture, face: Face) -> tuple[int, int, int]:
+    """Left, top and side of the square around head and shoulders, as far as the picture goes."""
+    height, width = picture.shape[:2]
     side = min(round(_CROP_SIDE * face_height(face)), width, height)
     centre = (face.points[FOREHEAD, :2] + face.points[CHIN, :2]) / 2
     left = _slide_inside(round(float(centre[0]) - side / 2), side, width)
     top = _slide_inside(round(float(centre[1]) - side * _CROP_CENTRE), side, height)
-    return left, top, side, side
+    return left, top, side
 
 
 def _slide_inside(start: int, length: int, limit: int) -> int:

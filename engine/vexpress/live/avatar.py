@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from engine.vexpress.guider import VKpsGuider
 from engine.vexpress.images import frames_tensor, portrait_tensor
 from engine.vexpress.keypoints import points_from_landmarks
 from engine.vexpress.kps import Points, draw_face
+from engine.vexpress.live.backdrop import Backdrop
 from engine.vexpress.live.network import flatten_keys, in_slots
+from engine.vexpress.live.whole import frame_whole
 from engine.vexpress.pipeline import look
 from engine.vexpress.reference_net import ReferenceNet
 from engine.vexpress.vae import Vae
@@ -31,10 +33,12 @@ class VExpressAvatar:
     """A prepared portrait. Immutable, shared by every stream that shows it."""
 
     avatar_id: str
-    still: Picture = field(repr=False)  # [height, width, 3]
-    anchor: Tensor = field(repr=False)  # its latents [1, 4, 1, h, w] float32
+    still: Picture = field(repr=False)  # [height, width, 3], the whole picture if that is shown
+    points: Points = field(repr=False)  # its own face points [3, 2], in pixels of the still
+    anchor: Tensor = field(repr=False)  # latents of what is generated [1, 4, 1, h, w] float32
     keys: Mapping[str, Tensor] = field(repr=False)  # of every layer, as runners take them
     kps: Tensor = field(repr=False)  # features of its own face points [1, channels, 1, h, w]
+    backdrop: Backdrop | None = field(default=None, repr=False)  # around what is generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +61,22 @@ class AvatarMaker:
 
     def prepare(self, picture: Picture, options: PortraitOptions) -> VExpressAvatar:
         """Raises `BadPictureError`, also for a size that nothing was captured for."""
-        if options.framing is not Framing.CROP:
-            raise BadPictureError(
-                f"framing {options.framing}: the V-Express engine shows head and shoulders, "
-                f"expected {Framing.CROP}"
-            )
         if options.size != self._size:
             raise BadPictureError(
-                f"size {options.size}: {self._label} was captured for {self._size}"
+                f"size {options.size}: {self._label} was captured for {self._size}, "
+                "the side of the square that is generated, whatever is shown around it"
             )
-        framed = frame_portrait(picture, options, self._landmarker, PoseSolver(self._canonical))
-        points = points_from_landmarks(framed.face.points)
-        return self.look_at(framed.still, points, _name(picture, self._label))
+        solver = PoseSolver(self._canonical)
+        name = _name(picture, options.framing, self._label)
+        if options.framing is Framing.CROP:
+            framed = frame_portrait(picture, options, self._landmarker, solver)
+            return self.look_at(framed.still, points_from_landmarks(framed.face.points), name)
+        whole = frame_whole(picture, self._size, self._landmarker, solver)
+        points = whole.square.outward(points_from_landmarks(whole.framed.face.points))
+        # Rounded on the way out, so that the same points give the same drawing on the way in.
+        inner = self.look_at(whole.framed.still, whole.square.inward(points), name)
+        backdrop = Backdrop.of(whole, inner.anchor.device)
+        return replace(inner, still=backdrop.at_rest(whole), points=points, backdrop=backdrop)
 
     @torch.inference_mode()
     def look_at(self, still: Picture, points: Points, name: str) -> VExpressAvatar:
@@ -81,6 +89,7 @@ class AvatarMaker:
         return VExpressAvatar(
             avatar_id=name,
             still=still,
+            points=points,
             anchor=latents.float()[:, :, None].contiguous(),
             keys=flatten_keys(in_slots((keys,), self._slots)),
             kps=networks.guider(drawn.to(weight.device, weight.dtype)),
@@ -93,8 +102,8 @@ class AvatarMaker:
         return grey, (np.array(_TYPICAL_FACE, np.float32) * side)
 
 
-def _name(picture: Picture, label: str) -> str:
-    """Equal pictures and presets give equal names."""
-    digest = hashlib.sha256(f"vexpress {label} {picture.shape}".encode())
+def _name(picture: Picture, framing: Framing, label: str) -> str:
+    """Equal pictures, framings and presets give equal names."""
+    digest = hashlib.sha256(f"vexpress {label} {framing} {picture.shape}".encode())
     digest.update(np.ascontiguousarray(picture).tobytes())
     return digest.hexdigest()[:_ID_CHARACTERS]

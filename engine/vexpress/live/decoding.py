@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -39,15 +40,32 @@ class Badge:
     @classmethod
     def of(cls, side: int, like: Tensor, *, painted: bool) -> "Badge":
         """The badge for pictures of that side, or none at all."""
-        black, white = (np.full((side, side, 3), value, np.uint8) for value in (0, 255))
-        if painted:
-            painter = BadgePainter(side, side)
-            painter.paint(black)
-            painter.paint(white)
-        low, high = (torch.from_numpy(x).permute(2, 0, 1).float() / 255 for x in (black, white))
+        extremes = badge_extremes(side, side) if painted else _extremes(side, side)
+        low, high = (torch.from_numpy(x).permute(2, 0, 1).float() / 255 for x in extremes)
         keep = high - low
         add = keep + 2 * low - 1  # for colours in -1..1 instead of 0..1
         return cls(painted, *(x.to(like.device, like.dtype).contiguous() for x in (keep, add)))
+
+
+def badge_extremes(height: int, width: int) -> tuple[Picture, Picture]:
+    """A black picture and a white one with the badge on them: they tell all that it does."""
+    painter, pictures = BadgePainter(width, height), _extremes(height, width)
+    for picture in pictures:
+        painter.paint(picture)
+    return pictures
+
+
+class Finish(Protocol):
+    """How decoded squares become the frames that a visitor sees."""
+
+    @property
+    def badge(self) -> Badge:
+        """What the decoder paints on the square."""
+        ...
+
+    def __call__(self, rgb: Tensor, i420: Tensor) -> Tensor:
+        """RGB [frames, height, width, 3] and its planes, row by row -> frames, on the device."""
+        ...
 
 
 class FrameDecoder:
@@ -66,24 +84,23 @@ class FrameDecoder:
         """The one that is captured."""
         return self._runner
 
-    def decode(self, latents: Tensor, badge: Badge, *, planes: bool) -> Decoded:
-        """Latents [1, 4, frames, h, w] of at most a chunk -> pictures on the host."""
+    def decode(self, latents: Tensor, finish: Finish) -> Decoded:
+        """Latents [1, 4, frames, h, w] of at most a chunk -> frames on the host."""
         frames = latents[0].transpose(0, 1)
         count = len(frames)
         if count < self._frames:
             frames = torch.cat([frames, frames[-1:].expand(self._frames - count, -1, -1, -1)])
+        badge = finish.badge
         self._runner.keep(badge.token, **dict(zip(_BADGE, _parts(badge), strict=True)))
         rgb, i420, shown = self._runner.run(latents=frames)
-        height, width = rgb.shape[1:3]
-        chosen = i420.reshape(-1, height * 3 // 2, width) if planes else rgb
-        return Decoded(chosen[:count].cpu().numpy().copy(), shown[:count].cpu().numpy().copy())
+        finished = finish(rgb[:count], i420[:count])
+        return Decoded(finished.cpu().numpy().copy(), shown[:count].cpu().numpy().copy())
 
 
-def still_picture(decoded: Decoded) -> Picture:
-    """The first frame, read-only."""
-    picture: Picture = decoded.pictures[0]
-    picture.flags.writeable = False
-    return picture
+def _extremes(height: int, width: int) -> tuple[Picture, Picture]:
+    """All black and all white."""
+    black, white = (np.full((height, width, 3), value, np.uint8) for value in (0, 255))
+    return black, white
 
 
 def _parts(badge: Badge) -> tuple[Tensor, Tensor]:

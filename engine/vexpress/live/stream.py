@@ -9,7 +9,8 @@ from engine.api import Samples, StreamClosedError, StreamOptions, Unit, check_sa
 from engine.config import TIMING
 from engine.stream.denoise import Emitted, StreamingDenoiser
 from engine.vexpress.live.avatar import VExpressAvatar
-from engine.vexpress.live.decoding import Badge, FrameDecoder
+from engine.vexpress.live.decoding import FrameDecoder
+from engine.vexpress.live.finishing import finish_for
 from engine.vexpress.live.guard import PictureGuard
 from engine.vexpress.live.hearing import LOOK_AHEAD_FRAMES, Hearing
 from engine.vexpress.live.network import AUDIO
@@ -30,9 +31,8 @@ class VExpressStream:
         options: StreamOptions,
     ) -> None:
         self._hearing, self._denoiser, self._decoder = hearing, denoiser, decoder
-        self._planes = options.planes
-        self._badge = Badge.of(avatar.still.shape[0], avatar.anchor, painted=options.badge)
-        still = decoder.decode(avatar.anchor, self._badge, planes=self._planes).pictures[0]
+        self._finish = finish_for(avatar, options)
+        still = decoder.decode(avatar.anchor, self._finish).pictures[0]
         self._guard, self._pauses = PictureGuard(still), PauseWatch()
         self._look_ahead_frames = denoiser.delay_frames + LOOK_AHEAD_FRAMES
         self._epoch = self._frame_index = 0
@@ -109,7 +109,7 @@ class VExpressStream:
         return [] if emitted is None else self._show(emitted)
 
     def _show(self, emitted: Emitted) -> list[Unit]:
-        decoded = self._decoder.decode(emitted.latents, self._badge, planes=self._planes)
+        decoded = self._decoder.decode(emitted.latents, self._finish)
         if not decoded.shown.all():
             self._denoiser.recover()
         units = []

@@ -8,6 +8,7 @@ from torch import Tensor
 from engine.badge import BadgePainter
 from engine.stream.runner_settings import RunnerSettings
 from engine.vexpress.live.decoding import Badge, FrameDecoder
+from engine.vexpress.live.finishing import SquareFinish, Stamp
 from engine.vexpress.live.guard import PictureGuard
 
 SIDE = 128
@@ -24,8 +25,8 @@ def decoder() -> FrameDecoder:
     return FrameDecoder(enlarge, example, RunnerSettings(label="test", backend="eager"))
 
 
-def badge(*, painted: bool) -> Badge:
-    return Badge.of(SIDE, torch.zeros(1), painted=painted)
+def finish(*, painted: bool, planes: bool = False) -> SquareFinish:
+    return SquareFinish(Badge.of(SIDE, torch.zeros(1), painted=painted), planes)
 
 
 def latents(frames: int, seed: int = 0) -> Tensor:
@@ -36,8 +37,8 @@ def latents(frames: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("frames", [1, 2, 3])
 def test_the_badge_is_the_one_that_every_engine_paints(decoder: FrameDecoder, frames: int) -> None:
     given = latents(frames)
-    plain = decoder.decode(given, badge(painted=False), planes=False).pictures
-    marked = decoder.decode(given, badge(painted=True), planes=False).pictures
+    plain = decoder.decode(given, finish(painted=False)).pictures
+    marked = decoder.decode(given, finish(painted=True)).pictures
     assert plain.shape == (frames, SIDE, SIDE, 3)
     assert (plain != marked).any()
     painter = BadgePainter(SIDE, SIDE)
@@ -47,10 +48,21 @@ def test_the_badge_is_the_one_that_every_engine_paints(decoder: FrameDecoder, fr
         assert np.abs(wanted.astype(int) - after).max() <= 2
 
 
+def test_the_stamp_is_the_same_badge() -> None:
+    pictures = torch.randint(0, 256, (2, 140, 300, 3), dtype=torch.uint8)
+    wanted = pictures.numpy().copy()
+    for picture in wanted:
+        BadgePainter(300, 140).paint(picture)
+    stamped = pictures.clone()
+    Stamp(140, 300, torch.device("cpu")).paint_(stamped)
+    assert np.abs(stamped.numpy().astype(int) - wanted).max() <= 1
+    assert (stamped.numpy() != pictures.numpy()).any()
+
+
 def test_colours_are_rounded_and_cut(decoder: FrameDecoder) -> None:
     given = torch.zeros(1, 4, 1, SIDE // 8, SIDE // 8)
     given[:, 0], given[:, 1], given[:, 2] = 5.0, -5.0, 0.0
-    (picture,) = decoder.decode(given, badge(painted=False), planes=False).pictures
+    (picture,) = decoder.decode(given, finish(painted=False)).pictures
     assert picture[3, 3].tolist() == [255, 0, 128]
 
 
@@ -58,15 +70,15 @@ def test_black_and_broken_frames_are_told_apart_from_good_ones(decoder: FrameDec
     given = latents(3)
     given[:, :, 0] = -1.0
     given[0, 2, 2, 5, 5] = float("nan")
-    decoded = decoder.decode(given, badge(painted=True), planes=True)
+    decoded = decoder.decode(given, finish(painted=True, planes=True))
     assert decoded.shown.tolist() == [False, True, False]
     assert decoded.pictures.shape == (3, SIDE * 3 // 2, SIDE)
 
 
 def test_pictures_are_the_callers_own(decoder: FrameDecoder) -> None:
-    first = decoder.decode(latents(3), badge(painted=False), planes=False).pictures
+    first = decoder.decode(latents(3), finish(painted=False)).pictures
     kept = first.copy()
-    decoder.decode(latents(3, seed=1), badge(painted=False), planes=False)
+    decoder.decode(latents(3, seed=1), finish(painted=False))
     assert np.array_equal(first, kept)
 
 
