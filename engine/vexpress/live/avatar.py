@@ -16,7 +16,7 @@ from engine.vexpress.denoiser import DenoisingUNet
 from engine.vexpress.guider import VKpsGuider
 from engine.vexpress.images import frames_tensor, portrait_tensor
 from engine.vexpress.keypoints import points_from_landmarks
-from engine.vexpress.kps import Points, draw_face
+from engine.vexpress.kps import Points, draw_track
 from engine.vexpress.live.backdrop import Backdrop
 from engine.vexpress.live.network import flatten_keys, in_slots
 from engine.vexpress.live.whole import frame_whole
@@ -39,6 +39,10 @@ class VExpressAvatar:
     keys: Mapping[str, Tensor] = field(repr=False)  # of every layer, as runners take them
     kps: Tensor = field(repr=False)  # features of its own face points [1, channels, 1, h, w]
     backdrop: Backdrop | None = field(default=None, repr=False)  # around what is generated
+
+    def inward(self, points: Points) -> Points:
+        """Places in the still [..., 2] -> places in the square that is generated."""
+        return points if self.backdrop is None else self.backdrop.square.inward(points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +88,21 @@ class AvatarMaker:
         networks, side = self.networks, self._size
         latents = networks.vae.encode(portrait_tensor(still, side, side, swapped=False))
         keys = networks.unet.project_reference(look(networks.reference_net, latents))
-        drawn = frames_tensor(draw_face(points, side, side)[None])
-        weight = networks.guider.conv_in.weight
         return VExpressAvatar(
             avatar_id=name,
             still=still,
             points=points,
             anchor=latents.float()[:, :, None].contiguous(),
             keys=flatten_keys(in_slots((keys,), self._slots)),
-            kps=networks.guider(drawn.to(weight.device, weight.dtype)),
+            kps=self.guide(points[None]),
         )
+
+    def guide(self, track: Points) -> Tensor:
+        """Features [1, channels, frames, h, w] of face points [frames, 3, 2] in the square."""
+        drawn = frames_tensor(draw_track(track, self._size, self._size))
+        weight = self.networks.guider.conv_in.weight
+        features: Tensor = self.networks.guider(drawn.to(weight.device, weight.dtype))
+        return features
 
     def blank(self) -> tuple[Picture, Points]:
         """A grey picture of the right size, and face points in it."""

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from engine.api import Picture
 from engine.stream.blend import fade_in
-from engine.vexpress.live.whole import Whole
+from engine.vexpress.live.whole import Square, Whole
 from kernels.paste import paste
 
 _FEATHER_SHARE = 1 / 8  # of the square's side
@@ -23,6 +23,7 @@ class Backdrop:
     picture: Tensor = field(repr=False)  # [height, width, 3] uint8
     mask: Tensor = field(repr=False)  # [side, side] float32, the share of what is generated
     matrix: Tensor = field(repr=False)  # [2, 3] float32, from the picture to the mask
+    square: Square  # the same place
 
     @classmethod
     def of(cls, whole: Whole, device: torch.device) -> "Backdrop":
@@ -33,10 +34,8 @@ class Backdrop:
         mask = np.outer(
             _share(square.top, square.side, height), _share(square.left, square.side, width)
         )
-        return cls(
-            *(x.to(device) for x in (torch.from_numpy(whole.picture), torch.from_numpy(mask))),
-            matrix.to(device),
-        )
+        picture, share = torch.from_numpy(whole.picture), torch.from_numpy(mask)
+        return cls(picture.to(device), share.to(device), matrix.to(device), square)
 
     def at_rest(self, whole: Whole) -> Picture:
         """The picture with its own square pasted back: as sharp there as every frame."""

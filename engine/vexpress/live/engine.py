@@ -1,5 +1,7 @@
 """The V-Express engine, live: one model on one device, any number of visitors in turn."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -21,10 +23,13 @@ from engine.stream.window import Rows, Start, StreamWindow, WindowSpec
 from engine.vexpress.audio_frontend import SpeechEncoder
 from engine.vexpress.audio_projection import AudioProjection
 from engine.vexpress.live.avatar import AvatarMaker, VExpressAvatar
+from engine.vexpress.live.conditions import Places, Voice, VoiceAndPlaces
 from engine.vexpress.live.decoding import FrameDecoder
+from engine.vexpress.live.following import FollowingStream
 from engine.vexpress.live.hearing import Hearing
 from engine.vexpress.live.network import (
     AUDIO,
+    KPS,
     Seen,
     SessionNetwork,
     UNetRunners,
@@ -66,32 +71,46 @@ class VExpressEngine:
 
         Raises `BadPictureError`, and `EngineFullError` where the device has no room for it.
         """
-        try:
+        with _room():
             return self.model.makes.prepare(picture, options)
-        except torch.OutOfMemoryError as error:
-            raise _full() from error
 
     def open(self, avatar: Avatar, options: StreamOptions) -> VExpressStream:
         """Start a stream of an avatar that this engine prepared.
 
         Raises `EngineFullError` where the device has no room for another visitor.
         """
-        if not isinstance(avatar, VExpressAvatar):
-            raise AvatarError(f"expected an avatar of the V-Express engine, got {avatar!r}")
-        try:
-            with torch.no_grad():
-                return self._open(avatar, options)
-        except torch.OutOfMemoryError as error:
-            raise _full() from error
+        with _room():
+            known = _ours(avatar)
+            voice, model = self._voice(), self.model
+            denoiser = self._denoiser(known, options, {})
+            return VExpressStream(voice, denoiser, model.decoder, known, options)
 
-    def _open(self, avatar: VExpressAvatar, options: StreamOptions) -> VExpressStream:
+    def open_following(self, avatar: Avatar, options: StreamOptions) -> FollowingStream:
+        """Start a stream whose face can be moved. It takes more memory than one of `open`.
+
+        Raises what `open` raises.
+        """
+        with _room():
+            known, model = _ours(avatar), self.model
+            places = Places(model.makes.guide, known, model.preset.schedule.chunk_frames)
+            conditions = VoiceAndPlaces(self._voice(), places)
+            denoiser = self._denoiser(known, options, {KPS: known.kps})
+            return FollowingStream(conditions, denoiser, model.decoder, known, options)
+
+    def _voice(self) -> Voice:
+        model = self.model
+        chunk = model.preset.schedule.chunk_frames
+        return Voice(Hearing(model.encoder.encode, self._project, chunk))
+
+    def _denoiser(
+        self, avatar: VExpressAvatar, options: StreamOptions, places: Mapping[str, Tensor]
+    ) -> StreamingDenoiser:
+        """`places` are features of where the face is [1, channels, 1, h, w], if it may move."""
         model, preset = self.model, self.model.preset
-        hearing = Hearing(model.encoder.encode, self._project, preset.schedule.chunk_frames)
         plan = StreamPlan(preset.schedule, model.solver, avatar.anchor, preset.fade_frames)
         seen = self.seen(avatar, options.expression_strength)
         network = SessionNetwork(model.runners, seen, preset.guidance_scale)
-        denoiser = StreamingDenoiser(network, plan, self._window(avatar, options.seed))
-        return VExpressStream(hearing, denoiser, model.decoder, avatar, options)
+        return StreamingDenoiser(network, plan, self._window(avatar, options.seed, places))
 
     def seen(self, avatar: VExpressAvatar, strength: float) -> Seen:
         """What frames of `avatar` look at; `strength` scales the weight of the voice."""
@@ -104,7 +123,9 @@ class VExpressEngine:
             weights=attention_weights(weights, avatar.kps),
         )
 
-    def _window(self, avatar: VExpressAvatar, seed: int) -> StreamWindow:
+    def _window(
+        self, avatar: VExpressAvatar, seed: int, places: Mapping[str, Tensor]
+    ) -> StreamWindow:
         frames = self.model.preset.schedule.window_frames
         _, channels, _, *space = avatar.anchor.shape
         silent = self.model.silent_tokens
@@ -112,17 +133,40 @@ class VExpressEngine:
             frames=frames,
             channels=channels,
             space=tuple(space),
-            conditions={AUDIO: Rows((frames, *silent.shape[1:]))},
+            conditions={
+                AUDIO: Rows((frames, *silent.shape[1:])),
+                **{name: _per_frame(one, frames) for name, one in places.items()},
+            },
             dtype=silent.dtype,
             device=avatar.anchor.device,
         )
         noise = FrameNoise(seed, (channels, *space))
-        return StreamWindow(spec, noise, Start(avatar.anchor, {AUDIO: silent}))
+        return StreamWindow(spec, noise, Start(avatar.anchor, {AUDIO: silent, **places}))
 
     def _project(self, windows: Tensor) -> Tensor:
         tokens: Tensor = self.model.projection(windows)
         return tokens
 
 
-def _full() -> EngineFullError:
-    return EngineFullError("the device has no memory left for another visitor: try again later")
+def _ours(avatar: Avatar) -> VExpressAvatar:
+    if not isinstance(avatar, VExpressAvatar):
+        raise AvatarError(f"expected an avatar of the V-Express engine, got {avatar!r}")
+    return avatar
+
+
+def _per_frame(one: Tensor, frames: int) -> Rows:
+    """What is known of one frame [1, channels, 1, h, w], for each frame of a window."""
+    batch, channels, _, *space = one.shape
+    return Rows((batch, channels, frames, *space), axis=2)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Say it in our words if the device has no memory left."""
+    try:
+        with torch.no_grad():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise EngineFullError(
+            "the device has no memory left for another visitor: try again later"
+        ) from error

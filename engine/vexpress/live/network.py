@@ -113,8 +113,10 @@ class UNetRunners:
 
     def predict(self, look: Look, seen: "Seen") -> Tensor:
         """The velocity with all conditions; holds until the next call of this width."""
-        runner = self._with[look.latents.shape[2]]
-        runner.keep(seen.token, **seen.constants(look.latents.shape[2]))
+        frames = look.latents.shape[2]
+        runner, constants = self._with[frames], seen.constants(frames)
+        fixed = {name: constants[name] for name in constants.keys() - look.conditions.keys()}
+        runner.keep(seen.token, **fixed)
         (velocity,) = runner.run(
             latents=look.latents, timesteps=look.timesteps, **dict(look.conditions)
         )
@@ -138,7 +140,7 @@ class Seen:
     weights: Mapping[str, Tensor]  # of reference and audio, single numbers
 
     def constants(self, frames: int) -> dict[str, Tensor]:
-        """Inputs of a runner that do not change from call to call."""
+        """Inputs of a runner that do not change from call to call, unless conditions say so."""
         kps = self.kps.expand(-1, -1, frames, -1, -1)
         return {**self.keys, KPS: kps, **self.weights}
 

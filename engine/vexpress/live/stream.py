@@ -9,11 +9,11 @@ from engine.api import Samples, StreamClosedError, StreamOptions, Unit, check_sa
 from engine.config import TIMING
 from engine.stream.denoise import Emitted, StreamingDenoiser
 from engine.vexpress.live.avatar import VExpressAvatar
+from engine.vexpress.live.conditions import Conditions
 from engine.vexpress.live.decoding import FrameDecoder
 from engine.vexpress.live.finishing import finish_for
 from engine.vexpress.live.guard import PictureGuard
-from engine.vexpress.live.hearing import LOOK_AHEAD_FRAMES, Hearing
-from engine.vexpress.live.network import AUDIO
+from engine.vexpress.live.hearing import LOOK_AHEAD_FRAMES
 from engine.vexpress.live.silence import PauseWatch
 
 _FRAME = TIMING.samples_per_frame
@@ -24,13 +24,13 @@ class VExpressStream:
 
     def __init__(
         self,
-        hearing: Hearing,
+        conditions: Conditions,
         denoiser: StreamingDenoiser,
         decoder: FrameDecoder,
         avatar: VExpressAvatar,
         options: StreamOptions,
     ) -> None:
-        self._hearing, self._denoiser, self._decoder = hearing, denoiser, decoder
+        self._conditions, self._denoiser, self._decoder = conditions, denoiser, decoder
         self._finish = finish_for(avatar, options)
         still = decoder.decode(avatar.anchor, self._finish).pictures[0]
         self._guard, self._pauses = PictureGuard(still), PauseWatch()
@@ -56,6 +56,11 @@ class VExpressStream:
     def repaired_frames(self) -> int:
         """Frames that were black or broken and had the last good one shown in their place."""
         return self._guard.repaired_frames
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     def push(self, samples: Samples) -> list[Unit]:
         """Take any number of samples; return the units that are now due, in order."""
@@ -84,7 +89,7 @@ class VExpressStream:
         self._epoch, self._frame_index = epoch, 0
         self._rest = np.empty(0, np.float32)
         self._waiting.clear()
-        self._hearing.reset()
+        self._conditions.reset()
         self._denoiser.reset()
         self._pauses.reset()
         self._guard.reset()
@@ -99,13 +104,13 @@ class VExpressStream:
         """Take one frame of samples; return the units that it completes."""
         self._waiting.append(piece)
         self._pause_began |= self._pauses.push(piece)
-        tokens = self._hearing.push(piece)
-        if tokens is None:
+        conditions = self._conditions.push(piece)
+        if conditions is None:
             return []
         if self._pause_began:
             self._denoiser.restart()
             self._pause_began = False
-        emitted = self._denoiser.push({AUDIO: tokens})
+        emitted = self._denoiser.push(conditions)
         return [] if emitted is None else self._show(emitted)
 
     def _show(self, emitted: Emitted) -> list[Unit]:

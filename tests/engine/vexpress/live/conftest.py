@@ -4,21 +4,26 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from engine.api import Picture, PortraitOptions
+from engine.api import Picture, PortraitOptions, Samples, Unit
 from engine.portraits import bundled_portraits
 from engine.stream.schedule import Burst, Diagonal, Window
 from engine.vexpress.live.avatar import VExpressAvatar
+from engine.vexpress.live.decoding import Decoded, Finish, FrameDecoder
 from engine.vexpress.live.engine import VExpressEngine
 from engine.vexpress.live.loading import LiveSettings, load_live_engine
+from engine.vexpress.live.stream import VExpressStream
 from engine.vexpress.live.training_notes import NOTES
 from engine.vexpress.model_files import read_model_config
 from engine.vexpress.presets import Preset
 from tests.engine.vexpress.tiny_models import FAST, SIZES, write_model_folder
 
 SIZE = 128
+FRAMES = 14
 # The sorts of schedule that presets have, short ones: what a stream promises depends on no number.
 PILE = Preset(
     name="pile",
@@ -70,6 +75,20 @@ def engine(request: pytest.FixtureRequest, models: Path) -> VExpressEngine:
     return load_live_engine(live_settings(models, request.param))
 
 
+@pytest.fixture
+def latents(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """Whatever is decoded from now on, [1, 4, frames, h, w] each."""
+    decoded: list[Tensor] = []
+    decode = FrameDecoder.decode
+
+    def keeping(decoder: FrameDecoder, given: Tensor, finish: Finish) -> Decoded:
+        decoded.append(given.clone())
+        return decode(decoder, given, finish)
+
+    monkeypatch.setattr(FrameDecoder, "decode", keeping)
+    return decoded
+
+
 @pytest.fixture(scope="session")
 def portrait() -> Picture:
     return next(iter(bundled_portraits().values()))
@@ -78,3 +97,22 @@ def portrait() -> Picture:
 @pytest.fixture(scope="session")
 def avatar(engine: VExpressEngine, portrait: Picture) -> VExpressAvatar:
     return engine.prepare(portrait, PortraitOptions(size=SIZE))
+
+
+def speech(frames: int = FRAMES, seed: int = 0, extra: int = 0) -> Samples:
+    source = np.random.default_rng(seed)
+    return (0.1 * source.standard_normal(640 * frames + extra)).astype(np.float32)
+
+
+def perform(stream: VExpressStream, sound: Samples, cuts: list[int] | None = None) -> list[Unit]:
+    units = []
+    for part in np.split(sound, cuts or []):
+        units += stream.push(part)
+    return units + stream.flush()
+
+
+def same(first: list[Unit], second: list[Unit]) -> bool:
+    return len(first) == len(second) and all(
+        np.array_equal(a.picture, b.picture) and np.array_equal(a.samples, b.samples)
+        for a, b in zip(first, second, strict=True)
+    )

@@ -12,38 +12,16 @@ from engine.api import (
     Framing,
     Picture,
     PortraitOptions,
-    Samples,
     StreamClosedError,
     StreamOptions,
     Unit,
 )
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.engine import VExpressEngine
-from engine.vexpress.live.stream import VExpressStream
-from tests.engine.vexpress.live.conftest import SIZE
+from tests.engine.vexpress.live.conftest import FRAMES, SIZE, perform, same, speech
 from tests.fakes import FakeAvatar
 
-FRAMES = 14
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def speech(frames: int = FRAMES, seed: int = 0, extra: int = 0) -> Samples:
-    source = np.random.default_rng(seed)
-    return (0.1 * source.standard_normal(640 * frames + extra)).astype(np.float32)
-
-
-def perform(stream: VExpressStream, sound: Samples, cuts: list[int] | None = None) -> list[Unit]:
-    units = []
-    for part in np.split(sound, cuts or []):
-        units += stream.push(part)
-    return units + stream.flush()
-
-
-def same(first: list[Unit], second: list[Unit]) -> bool:
-    return len(first) == len(second) and all(
-        np.array_equal(a.picture, b.picture) and np.array_equal(a.samples, b.samples)
-        for a, b in zip(first, second, strict=True)
-    )
 
 
 def test_the_sound_may_be_cut_anywhere(engine: VExpressEngine, avatar: VExpressAvatar) -> None:
