@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.api import Samples
@@ -14,17 +16,9 @@ from engine.vexpress.live.hearing import (
     RunningLevel,
 )
 from engine.vexpress.live.silence import PAUSE_FRAMES, PauseWatch
+from tests.engine.vexpress.live.rows import count_rows, keep
 
 SIZE = 640
-
-
-def count_rows(normal: Tensor) -> Tensor:
-    """Like the published encoder: a row every 320 samples that sees 400 of them; their mean."""
-    return normal.unfold(0, 400, 320).mean(dim=1)[None, :, None]
-
-
-def keep(windows: Tensor) -> Tensor:
-    return windows.reshape(len(windows), 10, 1)
 
 
 class Numbered:
@@ -121,3 +115,48 @@ def test_a_pause_is_told_once() -> None:
     watch.push(loud)
     assert not any(watch.push(silent) for _ in range(PAUSE_FRAMES - 1))
     assert watch.push(silent)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=8))
+def test_a_pause_is_told_once_when_it_is_long_enough(runs: list[tuple[bool, int]]) -> None:
+    loud, silent = np.full(SIZE, 0.3, np.float32), np.zeros(SIZE, np.float32)
+    states = [is_loud for is_loud, frames in runs for _ in range(frames)]
+    watch = PauseWatch()
+    told = [watch.push(loud if is_loud else silent) for is_loud in states]
+    wanted = [
+        any(states[:end])
+        and states[max(0, end - PAUSE_FRAMES - 1) : end] == [True, *[False] * PAUSE_FRAMES]
+        for end in range(1, len(states) + 1)
+    ]
+    assert told == wanted
+    watch.reset()
+    assert [watch.push(loud if is_loud else silent) for is_loud in states] == wanted
+
+
+@settings(max_examples=30, deadline=None)
+@given(chunk=st.integers(1, 8), frames=st.integers(5, 60), seed=st.integers(0, 99))
+def test_tokens_are_those_of_the_sound_around_a_chunk(chunk: int, frames: int, seed: int) -> None:
+    """What is heard of a chunk, computed from the whole sound: nothing later, nothing older."""
+    source = np.random.default_rng(seed)
+    sound = (0.2 * source.standard_normal((frames, SIZE))).astype(np.float32)
+    hearing, segments = Hearing(count_rows, keep, chunk), list[Tensor]()
+
+    def remember(normal: Tensor) -> Tensor:
+        segments.append(normal.clone())
+        return count_rows(normal)
+
+    listening = Hearing(remember, keep, chunk)
+    tokens = [out for frame in sound if (out := listening.push(frame)) is not None]
+    assert len(tokens) == max(0, frames - LOOK_AHEAD_FRAMES) // chunk
+    length = PAST_FRAMES + chunk + FUTURE_FRAMES
+    padded = np.concatenate([np.zeros((length, SIZE), np.float32), sound])
+    for number, segment in enumerate(segments):
+        end = (number + 1) * chunk + LOOK_AHEAD_FRAMES
+        heard = padded[end : end + length].reshape(-1)
+        scale = segment.std() / heard.std()  # of the level that was known then
+        assert np.allclose(segment.numpy(), heard * scale.item(), atol=0.05)
+    changed = sound.copy()
+    changed[-1] *= -1
+    again = [out for frame in changed if (out := hearing.push(frame)) is not None]
+    same_until = (frames - 1 - LOOK_AHEAD_FRAMES) // chunk if frames > LOOK_AHEAD_FRAMES else 0
+    assert all(map(torch.equal, tokens[:same_until], again[:same_until]))
