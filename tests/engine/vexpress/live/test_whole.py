@@ -17,7 +17,9 @@ from engine.portraits import bundled_portraits
 from engine.vexpress.keypoints import points_from_landmarks
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.backdrop import Backdrop
+from engine.vexpress.live.decoding import Badge
 from engine.vexpress.live.engine import VExpressEngine
+from engine.vexpress.live.finishing import Stamp, WholeFinish
 from engine.vexpress.live.whole import FULL_SIDE, Square, Whole, frame_whole, shown_size
 from tests.engine.vexpress.live.conftest import SIZE
 
@@ -145,6 +147,21 @@ def test_the_end_of_the_picture_needs_no_feather(whole: Whole) -> None:
         open_end, closed_end = (1, 0) if corner == (0, 0) else (0, 1)
         assert all(edge.max() == 1 for edge in ends[closed_end])
         assert all(edge.max() < 0.1 for edge in ends[open_end])
+
+
+def test_the_badge_lies_over_what_is_generated(whole: Whole) -> None:
+    height, width = whole.picture.shape[:2]
+    side, size = whole.square.side, whole.square.size
+    corner = replace(whole.square, left=width - side, top=height - side)
+    backdrop = Backdrop.of(replace(whole, square=corner), CPU)
+    badge = Badge.of(size, torch.zeros(1), painted=False)
+    finish = WholeFinish(badge, planes=False, backdrop=backdrop, stamp=Stamp(height, width, CPU))
+    white = torch.full((1, size, size, 3), 255, dtype=torch.uint8)
+    wanted = backdrop.around(white)[0].numpy()
+    BadgePainter(width, height).paint(wanted)
+    finished = finish(white, torch.empty(0))[0].numpy()
+    assert np.abs(finished.astype(int) - wanted).max() <= 1
+    assert wanted[-side:, -side:].min() < 100
 
 
 def test_a_face_that_nobody_would_see_is_refused(
