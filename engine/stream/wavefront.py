@@ -69,8 +69,9 @@ class Wavefront:
     @property
     def needed_frames(self) -> int:
         """The most frames that are in flight while conditions come one stride at a time."""
-        windows_below = -(-self._tiling.frames // self._tiling.stride)  # that a window waits for
-        depth = (self._steps - 1) * windows_below * self._tiling.stride
+        # A window waits for those after it that hold one of its frames.
+        windows_ahead = -(-self._tiling.frames // self._tiling.stride) - 1
+        depth = (self._steps - 1) * windows_ahead * self._tiling.stride
         return depth + self._tiling.frames + 2 * self._tiling.stride
 
     def due(self, known_frames: int, clip_frames: int | None) -> Iterator[Visit]:

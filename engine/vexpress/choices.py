@@ -58,6 +58,7 @@ def read_job(flags: Flags) -> ClipJob:
         frame_rate_hz=flags.fps,
         seed=flags.seed,
         sampling=read_sampling(flags, quirks),
+        streamed=flags.streamed,
         manner=Manner(
             swapped_size=Quirk.SWAPPED_SIZE in quirks,
             padding_frames=flags.num_pad_audio_frames,
@@ -155,6 +156,11 @@ def after_use(flags: Flags) -> AfterUse:
     """What becomes of networks between their stages."""
     if flags.save_memory and flags.cpu_offload:
         raise AvatarError("--save_memory and --cpu_offload: expected one of them")
+    if flags.save_memory and flags.streamed:
+        raise AvatarError(
+            "--save_memory and --streamed: expected one of them, or --cpu_offload and --streamed; "
+            "the UNet and the VAE take turns then, so both must be held"
+        )
     if flags.save_memory:
         return AfterUse.IS_DROPPED
     return AfterUse.MOVES_TO_CPU if flags.cpu_offload else AfterUse.STAYS

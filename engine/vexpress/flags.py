@@ -102,6 +102,9 @@ class Flags:
     save_memory: Annotated[
         bool, flag("save_memory save_gpu_memory", "Hold one network at a time, load it anew.")
     ] = False
+    streamed: Annotated[
+        bool, flag("streamed", "Finish frames while later ones are sampled: no more latents held.")
+    ] = False
     cpu_offload: Annotated[
         bool, flag("cpu_offload", "Keep networks in the CPU's memory between stages.")
     ] = False

@@ -1,22 +1,30 @@
 """The stages of a clip in the published order, each with its network as an argument."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.api import Picture
+from engine.stream.noise import NoiseSource
 from engine.vexpress.audio_frontend import SpeechEncoder, frame_windows
 from engine.vexpress.audio_projection import AudioProjection
+from engine.vexpress.exact_clip import ExactClip, count_calls
 from engine.vexpress.guider import VKpsGuider
 from engine.vexpress.images import LATENT_PIXELS, frames_tensor, portrait_tensor
 from engine.vexpress.kps import Points, draw_track
 from engine.vexpress.postprocess import smooth_frames, to_picture
 from engine.vexpress.reference_keys import ReferenceFeatures
 from engine.vexpress.reference_net import ReferenceNet
-from engine.vexpress.sampling import ClipConditions, ClipSampler, Sampling, initial_noise
+from engine.vexpress.sampling import (
+    ClipConditions,
+    ClipSampler,
+    GuidedNetwork,
+    Sampling,
+    initial_noise,
+)
 from engine.vexpress.scheduler import Scheduler
 from engine.vexpress.slots import Networks
 from engine.vexpress.vae import Vae
@@ -82,14 +90,56 @@ def sample(
         return deque(steps, maxlen=1).pop()
 
 
-def finish(networks: Networks, latents: Tensor, manner: Manner, show: Show) -> Iterator[Picture]:
-    """The frames of the film, one after another."""
-    frames = latents.shape[2]
+def sample_streamed(
+    networks: Networks,
+    scheduler: Scheduler,
+    conditions: ClipConditions,
+    noise: NoiseSource,
+    sampling: Sampling,
+    show: Show,
+) -> Iterator[Tensor]:
+    """The latents that `sample` gives, a few frames [1, 4, n, h, w] at a time, on the CPU.
+
+    Each part holds until the next is asked for; that is when the next calls are made.
+    """
+    frames, stride = len(conditions.audio_tokens), sampling.window.step
+    height, width = conditions.kps_features.shape[-2:]
+    total = count_calls(sampling, frames)
+    with networks.denoising_unet.use() as unet:
+        network = GuidedNetwork(unet, conditions.reference, sampling)
+        clip = ExactClip(network, scheduler, sampling, noise, (height, width))
+        for start in range(0, frames, stride):
+            for emitted in clip.push(conditions.of(slice(start, start + stride))):
+                yield emitted.latents
+            show("frames", clip.calls, total)
+        for emitted in clip.flush():
+            show("frames", clip.calls, total)
+            yield emitted.latents
+
+
+def finish(
+    networks: Networks, latents: Iterable[Tensor], frames: int, manner: Manner, show: Show
+) -> Iterator[Picture]:
+    """The `frames` of the film, one after another, from the parts that its latents come in."""
     with networks.vae.use() as vae:
-        decoded = decode(vae, latents, manner.frames_per_vae_call)
+        parts = regroup(latents, manner.frames_per_vae_call)
+        decoded = (frame for part in parts for frame in decode(vae, part, part.shape[2]))
         for index, frame in enumerate(smooth_frames(decoded)):
             show("pictures", index + 1, frames)
             yield to_picture(frame)
+
+
+def regroup(parts: Iterable[Tensor], count: int) -> Iterator[Tensor]:
+    """The same frames [1, 4, n, h, w], `count` of them at a time; the last ones may be fewer."""
+    waiting: list[Tensor] = []
+    for part in parts:
+        for frame in part.unbind(2):
+            waiting.append(frame.clone())  # the part is lent
+            if len(waiting) == count:
+                yield torch.stack(waiting, dim=2)
+                waiting.clear()
+    if waiting:
+        yield torch.stack(waiting, dim=2)
 
 
 def clip_noise(inputs: ClipInputs, seed: int) -> Tensor:

@@ -16,6 +16,7 @@ from engine.vexpress.audio_frontend import SpeechEncoder
 from engine.vexpress.config import ModelConfig
 from engine.vexpress.convert import make_networks
 from engine.vexpress.denoiser import DenoisingUNet
+from engine.vexpress.exact_clip import BUFFERS, frames_in_flight
 from engine.vexpress.extra import require
 from engine.vexpress.images import LATENT_PIXELS
 from engine.vexpress.key_map import NetworkKind
@@ -87,7 +88,12 @@ def clip_bytes(clip: PlannedClip) -> int:
     """Main memory for what is as long as the clip: it does not have to fit the device."""
     pixels = clip.job.height * clip.job.width // LATENT_PIXELS**2
     features = clip.config.unet.block_channels[0] * clip.dtype.itemsize * _drawn_frames(clip)
-    latents = LATENT_CHANNELS * LATENT_COPIES * torch.float32.itemsize * clip.frames
+    held = (
+        BUFFERS * frames_in_flight(clip.job.sampling)
+        if clip.job.streamed
+        else LATENT_COPIES * clip.frames
+    )
+    latents = LATENT_CHANNELS * torch.float32.itemsize * held
     sizes = clip.config.audio_projection
     windows = sizes.positions * sizes.in_channels + sizes.queries * sizes.out_channels
     sound = clip.samples * torch.float32.itemsize

@@ -1,13 +1,14 @@
 """A portrait and a sound file to a film, by the published model."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from engine.api import AvatarError, Picture
 from engine.audio import AudioReader, Sound, Waveform
@@ -15,15 +16,26 @@ from engine.badge import BadgePainter
 from engine.offline import peak_rss_mb, read_portrait
 from engine.portrait.landmarks import FaceLandmarker
 from engine.vexpress.audio_frontend import SAMPLE_RATE_HZ, to_speech_rate
+from engine.vexpress.drawn_noise import DrawnNoise
 from engine.vexpress.driver import Track, follow_film
+from engine.vexpress.exact_clip import check_streamable
 from engine.vexpress.film import RatedFilmWriter
-from engine.vexpress.images import check_size
+from engine.vexpress.images import LATENT_PIXELS, check_size
 from engine.vexpress.keypoints import find_points
 from engine.vexpress.kps import Points, TrackError, check_places, fit_track, read_track
-from engine.vexpress.pipeline import ClipInputs, Manner, Show, clip_noise, finish, prepare, sample
+from engine.vexpress.pipeline import (
+    ClipInputs,
+    Manner,
+    Show,
+    clip_noise,
+    finish,
+    prepare,
+    sample,
+    sample_streamed,
+)
 from engine.vexpress.quirks import Quirk, Quirks
 from engine.vexpress.retarget import Strategy, retarget
-from engine.vexpress.sampling import Sampling
+from engine.vexpress.sampling import ClipConditions, Sampling
 from engine.vexpress.scheduler import Scheduler
 from engine.vexpress.slots import Networks
 from engine.vexpress.windows import Clip, ClipRules, plan_clip
@@ -49,6 +61,7 @@ class ClipJob:
     frame_rate_hz: float = 30.0
     seed: int = 42
     sampling: Sampling = field(default_factory=Sampling)
+    streamed: bool = False  # sampled along a front, and finished meanwhile
     manner: Manner = field(default_factory=Manner)
     quirks: Quirks = frozenset()
     badge: bool = True
@@ -64,8 +77,8 @@ class ClipReport:
     width: int
     height: int
     prepare_s: float
-    sample_s: float
-    finish_s: float
+    sample_s: float  # of a streamed clip nothing:
+    finish_s: float  # it is sampled while it is finished
     peak_rss_mb: float | None  # of this process
     peak_device_mb: float | None  # of its accelerator, if there is one
 
@@ -114,15 +127,9 @@ def make_clip(
     with times.of("prepare"):
         conditions = prepare(networks, inputs, job.manner, show)
     with times.of("sample"):
-        noise = clip_noise(inputs, job.seed)
-        latents = sample(networks, scheduler, conditions, noise, job.sampling, show)
-        if not torch.isfinite(latents).all():
-            raise NotFiniteError(
-                "the networks gave numbers that are not finite; expected other weights, or "
-                "--dtype bf16 or fp32"
-            )
+        latents = _latents(networks, scheduler, conditions, inputs, job, show)
     with times.of("finish"):
-        pictures = finish(networks, latents, job.manner, show)
+        pictures = finish(networks, latents, clip.frames, job.manner, show)
         _write(job, clip, heard, pictures)
     return ClipReport(
         frames=clip.frames,
@@ -136,6 +143,33 @@ def make_clip(
         peak_rss_mb=peak_rss_mb(),
         peak_device_mb=_peak_device_mb(networks.denoising_unet.device),
     )
+
+
+def _latents(
+    networks: Networks,
+    scheduler: Scheduler,
+    conditions: ClipConditions,
+    inputs: ClipInputs,
+    job: ClipJob,
+    show: Show,
+) -> Iterable[Tensor]:
+    """The clip's latents: all there, or as they come."""
+    if job.streamed:
+        sides = (job.height // LATENT_PIXELS, job.width // LATENT_PIXELS)
+        noise = DrawnNoise(len(inputs.track), *sides, job.seed)
+        return _finite(sample_streamed(networks, scheduler, conditions, noise, job.sampling, show))
+    drawn = clip_noise(inputs, job.seed)
+    return [*_finite([sample(networks, scheduler, conditions, drawn, job.sampling, show)])]
+
+
+def _finite(parts: Iterable[Tensor]) -> Iterator[Tensor]:
+    for part in parts:
+        if not torch.isfinite(part).all():
+            raise NotFiniteError(
+                "the networks gave numbers that are not finite; expected other weights, or "
+                "--dtype bf16 or fp32"
+            )
+        yield part
 
 
 def measure_sound(job: ClipJob) -> tuple[Clip, int]:
@@ -171,7 +205,10 @@ def _clip(job: ClipJob, samples: int) -> Clip:
     rules = ClipRules(
         cut=Quirk.CLIP_CUT in job.quirks, refuse_short=Quirk.SHORT_AUDIO_FAILS in job.quirks
     )
-    return plan_clip(samples, SAMPLE_RATE_HZ, job.frame_rate_hz, job.sampling.window, rules)
+    clip = plan_clip(samples, SAMPLE_RATE_HZ, job.frame_rate_hz, job.sampling.window, rules)
+    if job.streamed:
+        check_streamable(job.sampling, clip.frames)
+    return clip
 
 
 def _hear(path: Path) -> _Heard:

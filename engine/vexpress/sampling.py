@@ -39,6 +39,14 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameConditions:
+    """What some frames follow, each its own."""
+
+    audio_tokens: Tensor  # [frames, tokens, channels]
+    kps_features: Tensor  # [1, channels, frames, h, w]
+
+
+@dataclass(frozen=True, slots=True)
 class ClipConditions:
     """What a clip's frames follow; the network takes one window of it at a time."""
 
@@ -46,11 +54,53 @@ class ClipConditions:
     audio_tokens: Tensor  # [frames, tokens, channels]
     kps_features: Tensor  # [1, channels, frames, h, w]
 
+    def of(self, frames: list[int] | slice) -> FrameConditions:
+        """What these frames follow; of a slice it shares the clip's memory."""
+        return FrameConditions(self.audio_tokens[frames], self.kps_features[:, :, frames])
+
 
 def initial_noise(frames: int, height: int, width: int, seed: int) -> Tensor:
     """A clip's noise [1, 4, frames, height, width], sizes in latents; drawn on the CPU."""
     source = torch.Generator().manual_seed(seed)
     return torch.randn(1, LATENT_CHANNELS, frames, height, width, generator=source)
+
+
+class GuidedNetwork:
+    """The network with guidance and with the portrait that all frames look at."""
+
+    def __init__(
+        self, unet: DenoisingUNet, reference: ReferenceFeatures, sampling: Sampling
+    ) -> None:
+        self._unet, self._sampling = unet, sampling
+        weight = unet.conv_in.weight
+        self._device, self._dtype = weight.device, weight.dtype
+        with torch.inference_mode():
+            features = reference.to(self._device, self._dtype)
+            self._reference = unet.project_reference(features)
+
+    def velocity(self, latents: Tensor, level: int, seen: FrameConditions) -> Tensor:
+        """The guided prediction for the frames of one window [1, 4, frames, h, w].
+
+        Of the type of `latents`, and where they are.
+        """
+        here = latents.to(self._device, self._dtype)
+        timestep = torch.tensor([level], device=self._device)
+        weights = self._sampling.weights
+        conditional = self._unet(
+            here,
+            timestep,
+            seen.audio_tokens.to(self._device, self._dtype),
+            self._reference,
+            seen.kps_features.to(self._device, self._dtype),
+            weights,
+        )
+        scale = self._sampling.guidance_scale
+        if scale > NO_GUIDANCE:
+            # Zeros in place of every condition: the network skips what they would be read by.
+            free = self._unet(here, timestep, None, None, None, weights)
+            conditional = free + scale * (conditional - free)
+        out: Tensor = conditional.to(latents.device, latents.dtype)
+        return out
 
 
 class ClipSampler:
@@ -63,13 +113,9 @@ class ClipSampler:
         conditions: ClipConditions,
         sampling: Sampling,
     ) -> None:
-        self._unet, self._scheduler = unet, scheduler
+        self._network = GuidedNetwork(unet, conditions.reference, sampling)
+        self._scheduler = scheduler
         self._conditions, self._sampling = conditions, sampling
-        weight = unet.conv_in.weight
-        self._device, self._dtype = weight.device, weight.dtype
-        with torch.inference_mode():
-            features = conditions.reference.to(self._device, self._dtype)
-            self._reference = unet.project_reference(features)
 
     @torch.inference_mode()
     def run(
@@ -94,24 +140,7 @@ class ClipSampler:
     def velocity(self, latents: Tensor, window: Sequence[int], level: int) -> Tensor:
         """The guided prediction for the frames of one window, float32, where `latents` are."""
         frames = list(window)
-        here = latents[:, :, frames].to(self._device, self._dtype)
-        timestep = torch.tensor([level], device=self._device)
-        weights, seen = self._sampling.weights, self._conditions
-        conditional = self._unet(
-            here,
-            timestep,
-            seen.audio_tokens[frames].to(self._device, self._dtype),
-            self._reference,
-            seen.kps_features[:, :, frames].to(self._device, self._dtype),
-            weights,
-        )
-        scale = self._sampling.guidance_scale
-        if scale > NO_GUIDANCE:
-            # Zeros in place of every condition: the network skips what they would be read by.
-            free = self._unet(here, timestep, None, None, None, weights)
-            conditional = free + scale * (conditional - free)
-        out: Tensor = conditional.to(latents.device, latents.dtype)
-        return out
+        return self._network.velocity(latents[:, :, frames], level, self._conditions.of(frames))
 
     def _step(
         self,

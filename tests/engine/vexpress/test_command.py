@@ -11,6 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from engine.api import Picture
+from engine.badge import BadgePainter
 from engine.vexpress import command
 from engine.vexpress.pipeline import Show
 from engine.vexpress.weights import LICENCE_NOTICE
@@ -62,6 +64,58 @@ def test_memory_options_change_no_picture(given: dict[str, str], tmp_path: Path)
     assert np.abs(made[0].astype(int) - made[2]).max() == 0
     # Sums come out otherwise in other batches; the encoder makes much of a last bit.
     assert np.abs(made[0].astype(int) - made[3]).mean() < 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", ["1", "3"])
+def test_a_streamed_film_has_the_same_pictures(
+    steps: str, given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[list[Picture]] = []
+
+    def keep(painter: BadgePainter, picture: Picture) -> None:
+        made[-1].append(picture.copy())
+
+    monkeypatch.setattr(BadgePainter, "paint", keep)
+    for options in ([], ["--streamed"], ["--streamed", "--cpu_offload"]):
+        made.append([])
+        assert run(given | {"--steps": steps, "--vae_frames_per_call": "3"}, *options) == 0
+    whole, streamed, offloaded = (np.stack(pictures).astype(int) for pictures in made)
+    assert whole.shape == (18, 64, 64, 3)
+    # Sums of the same numbers in another order; a last bit may cross a whole number.
+    assert np.abs(whole - streamed).max() <= 1
+    assert (whole != streamed).mean() < 1e-3
+    assert (streamed == offloaded).all()
+
+
+def test_what_cannot_be_streamed_is_refused(
+    given: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(given, "--streamed", "--save_memory") == BAD_INPUT
+    assert "both must be held" in capsys.readouterr().err
+    assert run(given, "--streamed", "--quirk", "Q6") == BAD_INPUT
+    assert "18 frames is not one of whole windows of 8 that share 2" in capsys.readouterr().err
+    assert not Path(given["--output"]).exists()
+
+
+@pytest.mark.slow
+def test_as_published_a_streamed_clip_is_one_of_whole_windows(given: dict[str, str]) -> None:
+    assert run(given, "--streamed", "--compat", "published") == 0
+    assert len(frames_of(given["--output"])) == 14
+
+
+@pytest.mark.slow
+def test_numbers_out_of_range_end_a_streamed_film(
+    given: dict[str, str], models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = load_file(models / "v-express" / "v_kps_guider.safetensors")
+    broken = {key: tensor * 1e30 for key, tensor in tensors.items()}
+    save_file(broken, tmp_path / "guider.safetensors")
+    before = sorted(tmp_path.iterdir())
+    path = str(tmp_path / "guider.safetensors")
+    assert run(given | {"--v_kps_guider_path": path}, "--streamed") == BAD_INPUT
+    assert "not finite" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Costs on shapes alone: counted arithmetic, memory that comes and goes, the published model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,19 @@ def test_a_clip_takes_main_memory_for_faces_that_move() -> None:
     one_frame = 320 * 32 * 32 * 2  # features of drawn points, two bytes each
     assert clip_bytes(moving) - clip_bytes(still) == 99 * one_frame
     assert clip_bytes(clip(200)) > 1.9 * clip_bytes(still)
+
+
+def test_latents_of_a_streamed_clip_take_the_same_whatever_its_length() -> None:
+    def latents_bytes(frames: int, *, streamed: bool) -> int:
+        planned = clip(frames)
+        job = replace(planned.job, streamed=streamed)
+        return clip_bytes(replace(planned, job=job))
+
+    one_frame = 4 * 32 * 32 * 4  # float32
+    for frames in (100, 1000):
+        saved = latents_bytes(frames, streamed=False) - latents_bytes(frames, streamed=True)
+        # 24 steps below the first, each a window behind: 20 frames; three buffers and their spares.
+        assert saved == one_frame * (3 * frames - 6 * (24 * 20 + 24 + 2 * 20))
 
 
 @pytest.mark.slow
