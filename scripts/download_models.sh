@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Get the published V-Express weights: scripts/download_models.sh [FOLDER]
+# Get the published V-Express weights and the small VAE that live presets decode with, 6.4 GB in
+# all: scripts/download_models.sh [FOLDER]
 # FOLDER is model_ckpts beside this repository's inference.py unless named. PYTHON chooses the
 # interpreter; otherwise that of .venv is taken, if there is one.
 set -euo pipefail

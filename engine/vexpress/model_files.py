@@ -56,9 +56,9 @@ class ModelFiles:
             audio_encoder=chosen.get("audio_encoder") or folder / SPEECH_ENCODER,
         )
 
-    def check(self) -> None:
-        """Raise if something is not there, and say what: all of it at once."""
-        paths = [getattr(self, field.name) for field in fields(self)]
+    def check(self, *more: Path) -> None:
+        """Raise if something is not there, `more` included, and say what: all of it at once."""
+        paths = [*(getattr(self, field.name) for field in fields(self)), *more]
         missing = [str(path) for path in paths if path is not None and not path.exists()]
         if missing:
             raise CheckpointError(

@@ -18,12 +18,13 @@ import typer
 
 from engine.api import AvatarError
 from engine.vexpress.extra import require
-from engine.vexpress.model_files import DEFAULT_FOLDER, SPEECH_ENCODER, TRAINED, VAE
+from engine.vexpress.model_files import DEFAULT_FOLDER, SPEECH_ENCODER, TINY_VAE, TRAINED, VAE
 
 BAD_INPUT = 2  # exit code
 LICENCE_NOTICE = (
     "V-Express weights are published by Tencent AI Lab for non-commercial research; read their "
-    "model card before you use them for anything else. sd-vae-ft-mse: MIT. wav2vec2: Apache-2.0."
+    "model card before you use them for anything else. sd-vae-ft-mse, taesd: MIT. "
+    "wav2vec2: Apache-2.0."
 )
 SUMS = "SHA256SUMS"  # of a fetched folder, in the format of `sha256sum`
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -73,6 +74,11 @@ _VAE = Source(
     revision="31f26fdeee1355a5c34592e401dd41e45d25a493",
     folder=VAE,
 )
+_TINY_VAE = Source(
+    repository="madebyollin/taesd",
+    revision="614f76814bbe30edbe2e627ace1c2234c81a2c0e",
+    folder=TINY_VAE,
+)
 _SPEECH = Source(
     repository="facebook/wav2vec2-base-960h",
     revision="22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
@@ -105,6 +111,16 @@ PUBLISHED_FILES = (
         source=_VAE,
         name="diffusion_pytorch_model.safetensors",
         sha256="a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815",
+    ),
+    PublishedFile(
+        source=_TINY_VAE,
+        name="config.json",
+        sha256="3ebefd1aa96ac474cc6430fe6ea81febccf7ee82461715691ee9315c884adeef",
+    ),
+    PublishedFile(
+        source=_TINY_VAE,
+        name="diffusion_pytorch_model.safetensors",
+        sha256="db169d69145ec4ff064e49d99c95fa05d3eb04ee453de35824a6d0f325513549",
     ),
     PublishedFile(
         source=_SPEECH,

@@ -223,7 +223,10 @@ def test_every_published_file_is_pinned() -> None:
     for file in PUBLISHED_FILES:
         assert len(file.source.revision) == 40
         assert file.sha256 is None or len(file.sha256) == 64
+    unknown = [file.name for file in PUBLISHED_FILES if file.sha256 is None]
+    assert unknown == ["audio_projection.bin", "denoising_unet.bin"]
     places = [file.place for file in PUBLISHED_FILES]
+    assert {"taesd/config.json", "taesd/diffusion_pytorch_model.safetensors"} < set(places)
     assert len(set(places)) == len(places)
 
 
