@@ -16,6 +16,13 @@ TORCH_INDEX ?=
 ENGINE ?= portrait
 ARGS ?=
 
+ENGINES := portrait vexpress
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+ifeq ($(filter $(ENGINE),$(ENGINES)),)
+$(error ENGINE=$(ENGINE): expected one of: $(ENGINES))
+endif
+endif
+
 BIN := $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
