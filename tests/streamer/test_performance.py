@@ -5,7 +5,7 @@ import pytest
 
 from engine.api import PortraitOptions, StreamOptions
 from engine.config import TIMING
-from streamer.performance import Performance, Rendered
+from streamer.performance import Performance, Rendered, to_video_frame
 from streamer.worker import Worker
 from tests.fakes import FakeEngine, FakeStream
 
@@ -37,6 +37,16 @@ async def test_samples_become_numbered_pictures(stream: FakeStream) -> None:
         assert (rendered[0].picture.width, rendered[0].picture.height) == (128, 128)
         await performance.aclose()
     assert stream.closed
+
+
+def test_planes_pass_as_they_are() -> None:
+    planes = np.arange(12 * 8, dtype=np.uint8).reshape(12, 8)  # I420 of 8x8: luma, then both chroma
+    frame = to_video_frame(planes)
+    assert (frame.format.name, frame.width, frame.height) == ("yuv420p", 8, 8)
+    assert np.array_equal(frame.to_ndarray(), planes)
+    rgb = np.full((8, 8, 3), 200, np.uint8)
+    luma = to_video_frame(rgb).to_ndarray()[:8]
+    assert np.abs(luma.astype(int) - (16 + 200 * 219 / 255)).max() <= 1
 
 
 async def test_restart_drops_what_is_queued_and_renames_what_follows(stream: FakeStream) -> None:
