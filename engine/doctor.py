@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from typer import Option
 
+from engine.api import AvatarError
 from engine.stream.backends import (
     Availability,
     Backend,
@@ -24,7 +25,10 @@ from engine.stream.backends import (
     survey_backends,
 )
 from engine.stream.machine import this_machine
-from engine.vexpress.model_files import DEFAULT_FOLDER, FETCH, ModelFiles
+from engine.vexpress.checkpoints import CheckpointError
+from engine.vexpress.live.readiness import check_ready
+from engine.vexpress.model_files import DEFAULT_FOLDER, FETCH, TINY_VAE, ModelFiles
+from engine.vexpress.presets import PRESETS, Preset
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 _ENCODERS = {
@@ -48,6 +52,7 @@ class Diagnosis:
     attention: tuple[Availability, ...]
     encoders: tuple[Availability, ...]
     weights: tuple[Availability, ...]
+    presets: tuple[Availability, ...]  # of the V-Express engine, live, with those weights
 
 
 def examine(machine: Machine, weights: Path) -> Diagnosis:
@@ -61,6 +66,7 @@ def examine(machine: Machine, weights: Path) -> Diagnosis:
         attention=survey_attention(machine),
         encoders=tuple(_judge_encoder(name, use) for name, use in _ENCODERS.items()),
         weights=judge_weights(weights),
+        presets=tuple(_judge_preset(preset, weights) for preset in PRESETS),
     )
 
 
@@ -68,6 +74,7 @@ def judge_weights(folder: Path) -> tuple[Availability, ...]:
     """Whether there is a `folder`, and which of the published files are in it."""
     files = ModelFiles.below(folder)
     named = [(field.name, getattr(files, field.name)) for field in fields(files)]
+    named.append(("tiny_vae", folder / TINY_VAE))
     files_found = (_judge_path(name, path) for name, path in named if path is not None)
     return (_judge_path("folder", folder), *files_found)
 
@@ -114,6 +121,7 @@ def _table_of(found: Diagnosis) -> Table:
     _add(table, "attention", found.attention)
     _add(table, "encoder", found.encoders)
     _add(table, "weights", found.weights)
+    _add(table, "preset", found.presets)
     return table
 
 
@@ -134,6 +142,17 @@ def _judge_encoder(name: str, use: str) -> Availability:
 def _judge_path(name: str, path: Path) -> Availability:
     there = path.exists()
     return Availability(name, there, f"{'found' if there else 'missing'}: {path}")
+
+
+def _judge_preset(preset: Preset, folder: Path) -> Availability:
+    use = f"{preset.size}x{preset.size}, for {preset.meant_for}"
+    try:
+        check_ready(preset, folder)
+    except CheckpointError:
+        return Availability(preset.name, False, f"{use}; weights are missing")
+    except AvatarError as error:
+        return Availability(preset.name, False, f"{use}; {error}")
+    return Availability(preset.name, True, use)
 
 
 def _memory_bytes() -> int | None:

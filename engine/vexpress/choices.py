@@ -139,8 +139,10 @@ def choose_device(name: str, gpu_id: int) -> torch.device:
         return torch.device("cpu")
     if name not in ("auto", "cuda"):
         raise AvatarError(f"--device {name}: expected auto, cpu or cuda")
-    if not 0 <= gpu_id < torch.cuda.device_count():
-        there = torch.cuda.device_count()
+    there = torch.cuda.device_count()
+    if not there:
+        raise AvatarError(f"--device {name}: PyTorch sees no GPU here, expected auto or cpu")
+    if not 0 <= gpu_id < there:
         raise AvatarError(f"--device {name} --gpu_id {gpu_id}: expected one of {there} GPUs here")
     return torch.device("cuda", gpu_id)
 

@@ -11,6 +11,9 @@ import run_server
 from engine.doctor import app, examine, judge_weights
 from engine.stream.backends import AttentionKind, Backend, Gpu, Machine
 from engine.stream.machine import this_machine
+from engine.vexpress.live.training_notes import NOTES
+from engine.vexpress.presets import PRESETS
+from engine.vexpress.weights import PUBLISHED_FILES
 
 SERVER = Machine(
     torch_version="2.13.0+cu130",
@@ -19,6 +22,19 @@ SERVER = Machine(
     compiler="/usr/bin/g++",
     triton_version="3.7.1",
 )
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A folder with every published file in its place, empty."""
+    folder = tmp_path / "models"
+    for file in PUBLISHED_FILES:
+        place = folder / file.place
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    for path in (folder / "taesd").iterdir():
+        path.unlink()
+    return folder
 
 
 def test_everything_is_looked_at(tmp_path: Path) -> None:
@@ -39,10 +55,32 @@ def test_weights_are_found_file_by_file(tmp_path: Path) -> None:
     assert found["denoising_unet"].reason == f"missing: {folder}/v-express/denoising_unet.bin"
 
 
+def test_presets_are_judged_by_the_weights(models: Path) -> None:
+    judged = {item.name: item for item in examine(SERVER, models).presets}
+    assert list(judged) == [preset.name for preset in PRESETS]
+    assert {name for name in judged if judged[name].available} == {"stock"}
+    assert "for one H100" in judged["h100-512"].reason
+    assert "training.json there does not say so" in judged["h100-512"].reason
+    assert judged["stock"].reason.startswith("512x512, for the published weights")
+    (models / "v-express" / NOTES).write_text('{"mixed_noise_levels": true}')
+    assert all(item.available for item in examine(SERVER, models).presets)
+    (models / "taesd").rmdir()
+    judged = {item.name: item for item in examine(SERVER, models).presets}
+    assert all(item.reason.endswith("; weights are missing") for item in judged.values())
+
+
 def test_the_table_names_all_and_why_not(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["--weights", str(tmp_path)], env={"COLUMNS": "200"})
     assert ran.exit_code == 0
-    names = [*AttentionKind, *set(Backend) - {Backend.AUTO}, "triton", "memory", "libx264", "vae"]
+    names = [
+        *AttentionKind,
+        *set(Backend) - {Backend.AUTO},
+        "triton",
+        "memory",
+        "libx264",
+        "tiny_vae",
+    ]
+    names += [preset.name for preset in PRESETS]
     assert all(name in ran.stdout for name in names)
     if this_machine().gpu is None:
         assert "needs a CUDA GPU" in ran.stdout

@@ -14,7 +14,9 @@ import httpx
 import numpy as np
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from numpy.typing import NDArray
 
+Luma = NDArray[np.int16]  # [height, width]
 RATE_HZ = 48_000
 PACKET = 960
 WAIT_S = 30
@@ -53,6 +55,7 @@ class Received:
     came_s: float
     stream_s: float
     strength: float
+    change: float = 0.0  # of a picture: the mean difference to the one before, of 255
 
 
 @dataclass
@@ -82,8 +85,8 @@ class Visitor:
     def heard(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["type"] == kind]
 
-    async def wait_for(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(WAIT_S):
+    async def wait_for(self, condition: Callable[[], object], within_s: float = WAIT_S) -> None:
+        async with asyncio.timeout(within_s):
             while not condition():  # noqa: ASYNC110  frames and messages set no event
                 await asyncio.sleep(0.02)
 
@@ -105,19 +108,29 @@ class Visitor:
 
     async def _drain(self, track: MediaStreamTrack) -> None:
         with suppress(MediaStreamError):
+            before = None
             while True:
                 frame = await track.recv()
                 assert isinstance(frame, av.AudioFrame | av.VideoFrame)
                 assert frame.pts is not None
                 assert frame.time_base is not None
+                change, before = _change(frame, before)
                 strength = _loudness(frame) if isinstance(frame, av.AudioFrame) else _bar(frame)
                 stream_s = float(frame.pts * frame.time_base)
-                received = Received(time.monotonic(), stream_s, strength)
+                received = Received(time.monotonic(), stream_s, strength, change)
                 (self.audio if track.kind == "audio" else self.video).append(received)
 
 
 def _loudness(frame: av.AudioFrame) -> float:
     return float(np.abs(frame.to_ndarray()).max()) / 32_768
+
+
+def _change(frame: av.AudioFrame | av.VideoFrame, before: Luma | None) -> tuple[float, Luma | None]:
+    """How much a picture differs from `before`, and what the next one is compared with."""
+    if isinstance(frame, av.AudioFrame):
+        return 0.0, None
+    luma = frame.to_ndarray(format="gray").astype(np.int16)
+    return 0.0 if before is None else float(np.abs(luma - before).mean()), luma
 
 
 def _bar(frame: av.VideoFrame) -> float:

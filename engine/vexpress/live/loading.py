@@ -1,5 +1,6 @@
 """From a folder of weights to a live engine."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from engine.stream.backends import AttentionKind, Backend, choose_attention
 from engine.stream.graph_pool import GraphPool
 from engine.stream.machine import this_machine
-from engine.stream.runner_settings import RunnerSettings
+from engine.stream.runner_settings import RunnerSettings, RunReport
 from engine.stream.solver import Solver
 from engine.vexpress.audio_frontend import load_speech_encoder
 from engine.vexpress.blocks import use_attention
@@ -23,12 +24,15 @@ from engine.vexpress.live.avatar import AvatarMaker, AvatarNetworks
 from engine.vexpress.live.decoding import FrameDecoder
 from engine.vexpress.live.engine import LiveModel, VExpressEngine
 from engine.vexpress.live.network import Example, Seen, Settings, UNetRunners, attention_weights
-from engine.vexpress.live.training_notes import check_trained_for
+from engine.vexpress.live.readiness import check_ready
 from engine.vexpress.model_files import DEFAULT_FOLDER, TINY_VAE, ModelFiles
 from engine.vexpress.presets import Decoder, Preset
 from engine.vexpress.scheduler import Scheduler
 from engine.vexpress.transformer import AttentionWeights
 from engine.vexpress.vae import TinyVae, Vae, load_tiny_vae, load_vae
+
+log = logging.getLogger(__name__)
+MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +59,7 @@ def load_live_engine(settings: LiveSettings) -> VExpressEngine:
     """
     folder, preset, dtype = settings.model_folder, settings.preset, settings.dtype
     files = ModelFiles.below(folder)
-    files.check()
-    if not settings.forced:
-        check_trained_for(preset, files.denoising_unet.parent)
+    check_ready(preset, folder, forced=settings.forced)
     config, device = settings.config, settings.device
     networks = AvatarNetworks(
         vae=load_vae(files.vae, dtype).to(device),
@@ -80,7 +82,7 @@ def load_live_engine(settings: LiveSettings) -> VExpressEngine:
     avatars = AvatarMaker(networks, preset.size, settings.keyframe_slots, f"preset {preset.name}")
     how = _settings_for(settings)
     example = Example(_example(avatars, settings), silent_tokens)
-    return VExpressEngine(
+    engine = VExpressEngine(
         LiveModel(
             preset=preset,
             solver=Solver(preset.ladder(Scheduler()), device=device),
@@ -92,6 +94,19 @@ def load_live_engine(settings: LiveSettings) -> VExpressEngine:
             silent_tokens=silent_tokens,
             weights=settings.weights,
         )
+    )
+    for runner in engine.runners:
+        log.info("%s", describe(runner.report))
+    return engine
+
+
+def describe(report: RunReport) -> str:
+    """One captured part in words: what runs it, why that, and what it took."""
+    return (
+        f"{report.label}: {report.used} ({report.reason}); "
+        f"{report.warm_ups} warm-ups in {report.compile_s:.1f} s, "
+        f"{report.captures} captures in {report.capture_s:.1f} s, "
+        f"{report.static_bytes / MIB:.0f} MiB of fixed buffers"
     )
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.stream.backends import AttentionKind, Backend
+from engine.stream.backends import AttentionKind, Backend, choose, choose_attention
+from engine.stream.machine import this_machine
 from engine.vexpress.choices import choose_device, choose_type
 from engine.vexpress.flags import NumberType
 from engine.vexpress.live.engine import VExpressEngine
 from engine.vexpress.live.loading import LiveSettings, load_live_engine
+from engine.vexpress.live.readiness import check_ready
 from engine.vexpress.model_files import DEFAULT_FOLDER, read_model_config
 from engine.vexpress.presets import choose_preset
 
@@ -29,9 +31,13 @@ class ServingFlags:
 
 def read_settings(flags: ServingFlags) -> LiveSettings:
     """Check all that can be checked before anything is loaded. Raises `AvatarError`."""
-    device = choose_device(flags.device, 0)
+    device, preset = choose_device(flags.device, 0), choose_preset(flags.preset, flags.size)
+    machine = this_machine()
+    choose(flags.backend, machine if device.type == "cuda" else machine.without_gpu())
+    choose_attention(flags.attention, machine)
+    check_ready(preset, flags.model_dir, forced=flags.force_schedule)
     return LiveSettings(
-        preset=choose_preset(flags.preset, flags.size),
+        preset=preset,
         config=read_model_config(flags.model_config, None),
         model_folder=flags.model_dir,
         device=device,

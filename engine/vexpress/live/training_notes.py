@@ -26,7 +26,7 @@ def check_trained_for(preset: Preset, folder: Path) -> None:
     raise UntrainedError(
         f"preset {preset.name} shows frames of different noise levels together, and the weights in "
         f"{folder} were not trained for that ({NOTES} there does not say so): expected "
-        f"{' or '.join(others)}, or --force_schedule to see what comes out"
+        f"{' or '.join(others)}, or --force-schedule to see what comes out"
     )
 
 

@@ -48,17 +48,18 @@ def write_model_folder(folder: Path, vae: Path, config: ModelConfig = TINY) -> N
                 trained / f"{kind}.safetensors",
             )
     shutil.copytree(vae, folder / "sd-vae-ft-mse")
-    _make_tiny_vae().save_pretrained(folder / "taesd")
+    make_tiny_vae().save_pretrained(folder / "taesd")
     _make_speech_encoder().save_pretrained(folder / "wav2vec2-base-960h")
     (folder / SIZES).write_text(json.dumps(_sizes(config)))
 
 
-def _make_tiny_vae() -> Any:
+def make_tiny_vae(channels: int = 8) -> Any:
+    """A small autoencoder with random weights; its pictures are nearly grey."""
     torch.manual_seed(6)
     make: Any = AutoencoderTiny
     return make(
-        encoder_block_out_channels=(8,) * 4,
-        decoder_block_out_channels=(8,) * 4,
+        encoder_block_out_channels=(channels,) * 4,
+        decoder_block_out_channels=(channels,) * 4,
         num_encoder_blocks=(1,) * 4,
         num_decoder_blocks=(1,) * 4,
     )

@@ -12,7 +12,8 @@ from engine.api import AvatarError, BadPictureError, Picture, PortraitOptions, S
 from engine.vexpress.checkpoints import CheckpointError
 from engine.vexpress.live.loading import LiveSettings, load_live_engine
 from engine.vexpress.live.training_notes import NOTES, UntrainedError, check_trained_for
-from engine.vexpress.presets import PRESETS, UnknownPresetError, choose_preset
+from engine.vexpress.model_files import ModelFiles
+from engine.vexpress.presets import PRESETS, Decoder, UnknownPresetError, choose_preset
 from tests.engine.vexpress.live.conftest import PILE, SIZE, live_settings
 
 
@@ -30,7 +31,7 @@ def test_a_pile_needs_weights_that_know_it(tmp_path: Path) -> None:
         if not preset.needs_mixed_levels:
             check_trained_for(preset, tmp_path)
             continue
-        with pytest.raises(UntrainedError, match=r"expected stock, or --force_schedule"):
+        with pytest.raises(UntrainedError, match=r"expected stock, or --force-schedule"):
             check_trained_for(preset, tmp_path)
     (tmp_path / NOTES).write_text(json.dumps({"mixed_noise_levels": True}))
     for preset in PRESETS:
@@ -59,8 +60,11 @@ def test_they_may_be_forced(stock: LiveSettings) -> None:
 @pytest.mark.slow
 def test_a_missing_decoder_is_named(stock: LiveSettings) -> None:
     shutil.rmtree(stock.model_folder / "taesd")
-    with pytest.raises(CheckpointError, match="taesd: no VAE there"):
+    with pytest.raises(CheckpointError, match=r"weights are missing: \S+taesd; get them by:"):
         load_live_engine(replace(stock, forced=True))
+    ModelFiles.below(stock.model_folder).check()  # films need it not
+    own = replace(stock, forced=True, preset=replace(stock.preset, decoder=Decoder.KL))
+    load_live_engine(own)
 
 
 @pytest.mark.slow
