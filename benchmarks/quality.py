@@ -1,231 +1,154 @@
 """What the rendered face does, measured again by the landmark networks.
 
-    python -m benchmarks.quality --corpus ../shared/corpus
+    python -m benchmarks.quality --corpus ../shared/corpus [--quick] [--record]
 
-Every held-out clip is spoken by a bundled portrait; its frames are landmarked, and the opening of
-the lips is compared with the true mouth of the clip. Then the portrait is left alone for a minute.
-The engine's own numbers are never used.
+Bundled portraits speak every held-out clip, sentences with known phones, and then nothing; their
+frames are measured as any film would be. The engine's own numbers are never used. Beside it stand
+an older engine (`--previous`, a git revision, a checkout or "none"), a mouth driven by loudness,
+and the true films looked at once more. Pictures go to `--out`.
 """
 
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
+import cv2
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.harness import result
-from engine.api import Avatar, Engine, Picture, PortraitOptions, Samples, StreamOptions
-from engine.config import TIMING
-from engine.portrait.channels import lip_gap
-from engine.portrait.engine import load_engine
-from engine.portrait.geometry import Canonical, PoseSolver
-from engine.portrait.landmarks import Face, FaceLandmarker, Floats
+from benchmarks.filming import FilmingError, older_checkout
+from benchmarks.harness import ROOT, finish, result
+from benchmarks.quality_faces import face_sheet
+from benchmarks.quality_findings import Findings, engine_findings, loudness_findings, true_findings
+from benchmarks.quality_pictures import (
+    clip_sheet,
+    one_clip_each,
+    save_curves,
+    save_sheet,
+    telling_frames,
+)
+from benchmarks.quality_table import LOUDNESS, OLDER, OURS, TRUE, show, values
+from benchmarks.quality_takes import FULL, QUICK, Material, Performance, Plan, Studio, material
+from benchmarks.tracking import Film, FilmError, Track, watched
+from engine.api import AvatarError
 from engine.portraits import bundled_portraits
-from engine.training.corpus import TalkingClip, lip_opening, read_corpus
-from engine.training.evaluate import correlation
+from engine.training.corpus import CorpusError, read_corpus
 
-_LAGS = range(-5, 6)
-_ROOM_NOISE = 0.001  # root mean square, -60 dB of full scale
-_SILENCE_S, _SETTLE_S = 2.0, 0.6
-_SHUT_CM = 0.12
-_ALONE_S = 60.0
-_LIDS = ((159, 145, 33, 133), (386, 374, 362, 263))  # upper, lower, corners
-_BLINK_SHARE = 0.75  # of the usual opening of the eyes
-_BONES = (33, 133, 168, 263, 362)  # points that no expression moves
-_CORNER_SHARE = 10  # a corner of the frame is a tenth of its side
+MOTION_V1 = "d098286"  # the last commit with the first motion network
+OUT = Path("build/quality")
+_JOBS = 2  # engines at work at a time, each watched by a thread of its own
+_COMPARED = ("clips", "voices", "quiet", "pause", "still")
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """One clip through one portrait."""
+class Settings:
+    """How the benchmark is run."""
 
-    clip: str
-    portrait: str
-    opening_r: float
-    best_r: float
-    best_lag: int  # frames by which the rendered mouth comes late
-    amplitude: float
-    shut_in_silence: float  # share of the silent frames with closed lips
+    out: Path  # pictures, prepared portraits and kept measures
+    previous: str  # a git revision, a checkout or none
+    plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Alone:
-    """A minute without speech."""
-
-    portrait: str
-    largest_gap_cm: float
-    blinks_per_minute: float
-    still_frames: float  # share of frames equal to the one before: a frozen face
-    shape_drift: float  # of the bones of the face, share of the eye distance
-    background_change: float  # mean grey levels in the corners of the frame
-
-
-class Watcher:
-    """Looks at rendered frames as a stranger would."""
-
-    def __init__(self) -> None:
-        self._landmarker = FaceLandmarker()
-        self._solver = PoseSolver(Canonical.load())
-        self._face: Face | None = None
-
-    def look(self, frame: Picture) -> Face:
-        """The face of a frame, followed from the frame before."""
-        before = self._face
-        found = self._landmarker.landmarks(frame, before.region) if before else None
-        face = found or self._landmarker.find(frame)
-        if face is None:
-            raise RuntimeError("the rendered frame shows no face")
-        self._face = face
-        return face
-
-    def gap_cm(self, face: Face, frame: Picture) -> float:
-        """Opening of the lips on the canonical face."""
-        return float(lip_gap(self._solver.solve(face.points, frame.shape[1], frame.shape[0]).mesh))
-
-
-def frames_of(engine: Engine, avatar: Avatar, samples: Samples, seed: int) -> Iterator[Picture]:
-    """The frames of some speech, one by one."""
-    stream = engine.open(avatar, StreamOptions(seed=seed, badge=False))
-    for piece in np.split(
-        samples, range(TIMING.sample_rate_hz, len(samples), TIMING.sample_rate_hz)
-    ):
-        yield from (unit.picture for unit in stream.push(piece))
-    yield from (unit.picture for unit in stream.flush())
-    stream.close()
-
-
-def speak(engine: Engine, avatar: Avatar, portrait: str, clip: TalkingClip) -> Spoken:
-    """Render a clip and silence after it, and measure both."""
-    noise = np.random.default_rng(0).normal(0, _ROOM_NOISE, round(_SILENCE_S * 16_000))
-    samples = np.concatenate([clip.samples, noise.astype(np.float32)])
-    watcher = Watcher()
-    frames = frames_of(engine, avatar, samples, seed=1)
-    gaps = np.array([watcher.gap_cm(watcher.look(frame), frame) for frame in frames])
-    spoken, silent = gaps[: len(clip.mouth)], gaps[len(clip.mouth) :]
-    truth = lip_opening(clip.mouth)
-    by_lag = {lag: _at_lag(spoken, truth, lag) for lag in _LAGS}
-    best = max(by_lag, key=lambda lag: by_lag[lag])
-    settled = silent[round(_SETTLE_S * TIMING.frame_rate_hz) :]
-    return Spoken(
-        clip.name,
-        portrait,
-        by_lag[0],
-        by_lag[best],
-        best,
-        float(spoken.std() / truth.std()),
-        float((settled < _SHUT_CM).mean()),
+def measure(corpus: Path, settings: Settings) -> tuple[dict[str, Findings], Material]:
+    """Film and judge everything, and draw the pictures."""
+    said = material(
+        read_corpus(corpus, "eval", settings.out), settings.plan, list(bundled_portraits())
     )
+    films = true_films(corpus, said)
+    real = true_tracks(films, said, settings)
+    found, seen = {}, dict[str, list[Performance]]()
+    with Studio(ROOT, settings.out / "scenes", settings.plan.size, _JOBS) as studio:
+        seen = _film(studio, said, tuple(said.takes), OURS)
+        if settings.plan is FULL:
+            save_sheet(face_sheet(studio, films, said, settings.out), settings.out / "faces.png")
+    found[OURS] = engine_findings(seen, said, real)
+    found |= _older(settings, said, real)
+    found |= {LOUDNESS: loudness_findings(said), TRUE: true_findings(real, said)}
+    sheet = clip_sheet(seen["clips"], films, one_clip_each(said.clips.values()))
+    save_sheet(sheet, settings.out / "clips.png")
+    others = {name: one.clips for name, one in found.items() if name != OURS}
+    save_curves(found[OURS].clips, others, settings.out / "curves.png")
+    return found, said
 
 
-def leave_alone(engine: Engine, avatar: Avatar, portrait: str) -> Alone:
-    """Render a minute of a quiet room and measure what goes on."""
-    noise = np.random.default_rng(1).normal(0, _ROOM_NOISE, round(_ALONE_S * 16_000))
-    watcher, gaps, eyes, bones, corners = Watcher(), [], [], [], []
-    same, before = 0, None
-    for frame in frames_of(engine, avatar, noise.astype(np.float32), seed=1):
-        face = watcher.look(frame)
-        gaps.append(watcher.gap_cm(face, frame))
-        eyes.append(_eye_opening(face.points))
-        bones.append(_normal_bones(face.points))
-        corners.append(_corner_change(frame, avatar.still))
-        same += before is not None and np.array_equal(frame, before)
-        before = frame
-    closed = np.array(eyes) < _BLINK_SHARE * np.median(eyes)
-    blinks = int((closed[1:] & ~closed[:-1]).sum())
-    drift = np.linalg.norm(np.array(bones) - np.mean(bones, axis=0), axis=-1)
-    return Alone(
-        portrait,
-        max(gaps),
-        blinks * 60 / _ALONE_S,
-        same / len(gaps),
-        float(drift.mean()),
-        float(np.mean(corners)),
-    )
+def true_films(corpus: Path, said: Material) -> dict[str, Film]:
+    """The films of the corpus that are there, for the clips that are spoken."""
+    entries = json.loads((corpus / "index.json").read_text())["clips"]
+    lags = {entry["name"]: int(entry["av_lag"]) for entry in entries}
+    films = {name: Film(corpus / f"{name}.mp4", max(lags[name], 0)) for name in said.clips}
+    missing = [name for name, film in films.items() if not film.path.is_file()]
+    if missing:
+        print(f"{len(missing)} clips have no film, such as {missing[0]}.mp4", file=sys.stderr)
+    return {name: film for name, film in films.items() if name not in missing}
 
 
-def _at_lag(guess: np.ndarray[tuple[int], np.dtype[np.float64]], truth: Floats, lag: int) -> float:
-    early, late = max(-lag, 0), max(lag, 0)
-    return correlation(guess[late : len(guess) - early], truth[early : len(truth) - late])
+def true_tracks(films: Mapping[str, Film], said: Material, settings: Settings) -> dict[str, Track]:
+    """The true films as the landmark networks see them, in step with the sound; kept in `out`."""
+
+    def one(name: str) -> tuple[str, Track | None]:
+        film, frames = films[name], len(said.clips[name].mouth)
+        begun = f"{film.path.resolve()} {film.path.stat().st_size} {film.first_frame} {frames}"
+        kept = settings.out / f"true-{hashlib.sha256(begun.encode()).hexdigest()[:16]}.npz"
+        if kept.is_file():
+            return name, Track.load(kept)
+        try:
+            track = watched(film.pictures(frames))
+        except FilmError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return name, None
+        track.save(kept)
+        print(f"true film: {name}", file=sys.stderr, flush=True)
+        return name, track
+
+    with ThreadPoolExecutor(_JOBS) as workers:
+        tracks = dict(workers.map(one, films))
+    return {name: track for name, track in tracks.items() if track is not None}
 
 
-def _eye_opening(points: Floats) -> float:
-    opened = [
-        np.linalg.norm(points[upper] - points[lower]) / np.linalg.norm(points[right] - points[left])
-        for upper, lower, right, left in _LIDS
-    ]
-    return float(np.mean(opened))
+def _film(
+    studio: Studio, said: Material, kinds: tuple[str, ...], title: str
+) -> dict[str, list[Performance]]:
+    keep = {name: telling_frames(clip) for name, clip in said.clips.items()}
+    return {kind: studio.perform(said.takes[kind], f"{title}, {kind}", keep) for kind in kinds}
 
 
-def _normal_bones(points: Floats) -> Floats:
-    """Points about the eyes, with position, size and tilt taken out, as complex numbers' parts."""
-    places = points[list(_BONES), 0] + 1j * points[list(_BONES), 1]
-    places = (places - places.mean()) / (places[3] - places[0])
-    return np.stack([places.real, places.imag], -1).astype(np.float32)
-
-
-def _corner_change(frame: Picture, still: Picture) -> float:
-    side = min(frame.shape[:2]) // _CORNER_SHARE
-    change = [
-        np.abs(frame[:side, columns].astype(int) - still[:side, columns]).mean()
-        for columns in (slice(0, side), slice(-side, None))
-    ]
-    return float(np.mean(change))
-
-
-def _show(title: str, rows: list[Spoken] | list[Alone]) -> None:
-    table = Table(*asdict(rows[0]), title=title)
-    for row in rows:
-        table.add_row(
-            *(f"{v:.3f}" if isinstance(v, float) else str(v) for v in asdict(row).values())
-        )
-    Console().print(table)
+def _older(settings: Settings, said: Material, real: Mapping[str, Track]) -> dict[str, Findings]:
+    """The same of an older engine, if there is one. The life of the face is not compared."""
+    if settings.previous == "none":
+        return {}
+    try:
+        folder = older_checkout(settings.previous, settings.out)
+    except FilmingError as error:
+        print(f"no older engine to compare with: {error}", file=sys.stderr)
+        return {}
+    with Studio(folder, settings.out / "older_scenes", settings.plan.size, _JOBS) as studio:
+        return {OLDER: engine_findings(_film(studio, said, _COMPARED, OLDER), said, real)}
 
 
 def main(
     corpus: Annotated[Path, typer.Option(help="Corpus folder with index.json.")],
-    cache: Annotated[Path, typer.Option(help="Where measures are kept.")] = Path("build/training"),
+    out: Annotated[Path, typer.Option(help="For pictures and kept measures.")] = OUT,
+    previous: Annotated[
+        str, typer.Option(help="Older engine: a git revision, a checkout, or none.")
+    ] = MOTION_V1,
+    quick: Annotated[bool, typer.Option(help="A few seconds of each: a trial.")] = False,
     record: Annotated[bool, typer.Option(help="Append to benchmarks/results.")] = False,
 ) -> None:
     """Measure the rendered face on held-out speech and in silence."""
-    clips = read_corpus(corpus, "eval", cache)
-    with tempfile.TemporaryDirectory() as scenes:
-        engine = load_engine("cpu", Path(scenes))
-        avatars = {
-            name: engine.prepare(picture, PortraitOptions())
-            for name, picture in bundled_portraits().items()
-        }
-        names = list(avatars)
-        spoken = [
-            speak(engine, avatars[names[number % len(names)]], names[number % len(names)], clip)
-            for number, clip in enumerate(clips)
-        ]
-        alone = [leave_alone(engine, avatar, name) for name, avatar in avatars.items()]
-    _show("Held-out speech", spoken)
-    _show("A minute alone", alone)
-    found = result(
-        "quality",
-        {
-            "clips": len(spoken),
-            "opening_r": float(np.mean([one.opening_r for one in spoken])),
-            "best_r": float(np.mean([one.best_r for one in spoken])),
-            "median_lag_frames": float(np.median([one.best_lag for one in spoken])),
-            "lag_within_1": float(np.mean([abs(one.best_lag) <= 1 for one in spoken])),
-            "amplitude": float(np.mean([one.amplitude for one in spoken])),
-            "shut_in_silence": float(np.mean([one.shut_in_silence for one in spoken])),
-            "blinks_per_minute": float(np.mean([one.blinks_per_minute for one in alone])),
-            "still_frames": max(one.still_frames for one in alone),
-            "shape_drift": max(one.shape_drift for one in alone),
-            "background_change": max(one.background_change for one in alone),
-        },
-    )
-    if record:
-        found.record()
-    print(found.line())
+    cv2.setNumThreads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        found, said = measure(corpus, Settings(out, previous, QUICK if quick else FULL))
+    except (AvatarError, CorpusError) as error:
+        print(f"benchmarks.quality: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    show(found)
+    print(f"pictures in {out}")
+    finish(result("quality", {"quick": quick, **values(found, said)}), record=record)
 
 
 if __name__ == "__main__":
