@@ -138,6 +138,11 @@ def upper_face_motion(upper: Floats) -> float:
     return float(np.sqrt(upper.var(axis=0).sum(axis=-1)).mean())
 
 
+def shape_drift(bones: Floats) -> float:
+    """How far points that no expression moves [frames, points, 2] stray, in eye distances."""
+    return float(np.linalg.norm(bones - bones.mean(axis=0), axis=-1).mean())
+
+
 def flicker(window: NDArray[np.uint8]) -> float | None:
     """Standard deviation in time of the pixels [frames, height, width], over that in space."""
     grey = window.astype(np.float64)

@@ -5,6 +5,7 @@ never trained on (`engine/training/speech.py` lists those that are).
 """
 
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.api import AvatarError, Samples
 from engine.training.speech import Espeak, Voice
@@ -32,8 +33,11 @@ class PhonedSpeech:
     open_s: tuple[float, ...]  # middles of held open vowels
 
 
-def phoned_speech(voices: tuple[str, ...]) -> list[PhonedSpeech]:
-    """Every sentence in each of the voices. Raises `AvatarError` where espeak-ng is missing."""
+def phoned_speech(voices: tuple[str, ...], languages: int) -> list[PhonedSpeech]:
+    """The sentence of each of the first `languages` in each of the voices.
+
+    Raises `AvatarError` where espeak-ng is missing.
+    """
     try:
         espeak = Espeak()
     except ImportError as error:
@@ -41,7 +45,7 @@ def phoned_speech(voices: tuple[str, ...]) -> list[PhonedSpeech]:
     return [
         _spoken(espeak, language, voice, text)
         for voice in voices
-        for language, text in SENTENCES.items()
+        for language, text in islice(SENTENCES.items(), languages)
     ]
 
 

@@ -33,7 +33,7 @@ from benchmarks.quality_pictures import (
 )
 from benchmarks.quality_table import LOUDNESS, OLDER, OURS, TRUE, show, values
 from benchmarks.quality_takes import FULL, QUICK, Material, Performance, Plan, Studio, material
-from benchmarks.tracking import Film, FilmError, Track, watched
+from benchmarks.tracking import TRACK_VERSION, Film, FilmError, Track, watched
 from engine.api import AvatarError
 from engine.portraits import bundled_portraits
 from engine.training.corpus import CorpusError, read_corpus
@@ -55,9 +55,8 @@ class Settings:
 
 def measure(corpus: Path, settings: Settings) -> tuple[dict[str, Findings], Material]:
     """Film and judge everything, and draw the pictures."""
-    said = material(
-        read_corpus(corpus, "eval", settings.out), settings.plan, list(bundled_portraits())
-    )
+    portraits = list(bundled_portraits())[: settings.plan.portraits]
+    said = material(read_corpus(corpus, "eval", settings.out), settings.plan, portraits)
     films = true_films(corpus, said)
     real = true_tracks(films, said, settings)
     found, seen = {}, dict[str, list[Performance]]()
@@ -91,8 +90,9 @@ def true_tracks(films: Mapping[str, Film], said: Material, settings: Settings) -
 
     def one(name: str) -> tuple[str, Track | None]:
         film, frames = films[name], len(said.clips[name].mouth)
-        begun = f"{film.path.resolve()} {film.path.stat().st_size} {film.first_frame} {frames}"
-        kept = settings.out / f"true-{hashlib.sha256(begun.encode()).hexdigest()[:16]}.npz"
+        source = (str(film.path.resolve()), film.path.stat().st_size, film.first_frame, frames)
+        digest = hashlib.sha256(repr((TRACK_VERSION, *source)).encode()).hexdigest()
+        kept = settings.out / f"true-{digest[:16]}.npz"
         if kept.is_file():
             return name, Track.load(kept)
         try:

@@ -17,6 +17,7 @@ from benchmarks.measures import (
     largest_turn_degrees,
     longest_still_s,
     seam_ratio,
+    shape_drift,
     spread_ratio,
     upper_face_motion,
 )
@@ -207,6 +208,9 @@ def _of_watching(tracks: Sequence[Track]) -> Numbers:
         "blinks_per_minute": _blinks_per_minute(tracks),
         "head_still_s": max(longest_still_s(track.angles) for track in tracks),
         "head_max_degrees": max(largest_turn_degrees(track.angles) for track in tracks),
+        "shape_drift": max(shape_drift(track.bones) for track in tracks),
+        "background_change": max(float(track.background.mean()) for track in tracks),
+        "frozen_share": max(float(track.frozen.mean()) for track in tracks),
     }
 
 

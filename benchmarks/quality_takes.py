@@ -25,7 +25,7 @@ from engine.training.corpus import TalkingClip
 Outcome = TypeVar("Outcome")
 
 QUIET_DB = -18.0
-KEPT_PIXELS = 128
+KEPT_PIXELS = 192
 _ROOM_NOISE = 0.001  # root mean square, -60 dB of full scale
 _GAP_S = 0.3
 
@@ -36,7 +36,9 @@ class Plan:
 
     clips: int | None  # None is all
     clip_s: float  # what is longer is cut
+    portraits: int
     voices: tuple[str, ...]
+    languages: int
     quiet_clips: int
     speech_s: float  # before the silence
     silence_s: float
@@ -44,8 +46,8 @@ class Plan:
     size: int  # pixels of the frames
 
 
-FULL = Plan(None, 10.0, TRAINED_VOICES + UNHEARD_VOICES, 6, 8.0, 10.0, 120.0, 512)
-QUICK = Plan(2, 3.0, UNHEARD_VOICES[:1], 1, 2.0, 2.0, 6.0, 256)
+FULL = Plan(None, 10.0, 2, TRAINED_VOICES + UNHEARD_VOICES, 3, 6, 8.0, 10.0, 120.0, 512)
+QUICK = Plan(2, 3.0, 1, UNHEARD_VOICES[:1], 1, 1, 2.0, 2.0, 4.0, 256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ def material(clips: Sequence[TalkingClip], plan: Plan, portraits: Sequence[str])
     """Choose what is said from held-out clips and made-up voices."""
     chosen = _spread_out(clips, plan.clips)
     cut = {clip.name: _cut(clip, plan.clip_s) for clip in chosen}
-    spoken = {f"{one.language}+{one.voice}": one for one in phoned_speech(plan.voices)}
+    spoken = {
+        f"{one.language}+{one.voice}": one for one in phoned_speech(plan.voices, plan.languages)
+    }
     speech = np.concatenate([np.pad(one.samples, (0, _samples(_GAP_S))) for one in spoken.values()])
     noise = np.random.default_rng(1).normal(0, _ROOM_NOISE, _samples(plan.watched_s))
     noise = noise.astype(np.float32)
@@ -173,7 +177,7 @@ def _perform(process: EngineProcess, take: Take, keep: frozenset[int]) -> Perfor
 
 
 def small(picture: Picture) -> Picture:
-    """A picture [128, 128, 3] of the middle square of another."""
+    """A picture [192, 192, 3] of the middle square of another."""
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -21,11 +21,15 @@ from engine.portrait.channels import MOUTH, Channel, measure_shape
 from engine.portrait.geometry import Canonical, PoseSolver
 from engine.portrait.landmarks import Face, FaceLandmarker, Region, cut_region
 
+TRACK_VERSION = 2  # of what is kept in files; raise it when measuring changes
+
 _PRESENT = 0.5
 _LIDS = ((159, 145, 33, 133), (386, 374, 362, 263))  # upper, lower, corners
 _UPPER_FACE = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 159, 386)  # brows and upper lids
 _EYES = (33, 263)  # outer corners
 _LIPS = (61, 291, 0, 17)
+_BONES = (33, 133, 168, 263, 362)
+_CORNER_SHARE = 10  # a corner of the frame is a tenth of its side
 _WINDOW_FRAMES = 5
 _STILL_CM = 0.12  # what a mouth at rest may stray within a window, for the networks' own trembling
 _STEADY_PLACE = 0.01  # of the distance of the eyes: how far its place may stray from a straight way
@@ -46,6 +50,11 @@ class Track:
     eyes: Floats  # [frames] height over width
     angles: Floats  # [frames, 3] yaw, pitch, roll in radians
     upper: Floats  # [frames, points, 3] brows and upper lids in centimetres, head pose taken out
+    bones: Floats  # [frames, 5, 2] points that no expression moves; place, size and tilt taken out
+    background: (
+        Floats  # [frames] grey levels by which the upper corners differ from the first frame
+    )
+    frozen: NDArray[np.bool_]  # [frames] equal to the frame before
     flicker: Floats  # [windows], of the windows with a still mouth
 
     @property
@@ -57,11 +66,6 @@ class Track:
     def width(self) -> Floats:
         """Distance between the corners of the mouth [frames] in centimetres."""
         return self.shape[:, Channel.MOUTH_WIDE]
-
-    def cut(self, frames: slice) -> "Track":
-        """A part of the film; what was found of flicker is that of the whole."""
-        parts = {one.name: getattr(self, one.name)[frames] for one in fields(self)}
-        return Track(**(parts | {"flicker": self.flicker}))
 
     def save(self, path: Path) -> None:
         """Write to a file that is whole or not there."""
@@ -83,6 +87,7 @@ class _Look:
     eyes: float
     angles: Floats
     upper: Floats
+    bones: Floats
     lips: Floats  # [2] their middle, in pixels
     eye_distance: float  # pixels
     angle: float
@@ -99,9 +104,17 @@ class Watcher:
         self._seen: list[bool] = []
         self._looks: list[_Look] = []
         self._flicker: list[float] = []
+        self._first: Picture | None = None
+        self._before: Picture | None = None
+        self._background: list[float] = []
+        self._frozen: list[bool] = []
 
     def look(self, picture: Picture) -> None:
         """Measure the next frame."""
+        self._first = picture if self._first is None else self._first
+        self._background.append(corner_change(picture, self._first))
+        self._frozen.append(self._before is not None and np.array_equal(picture, self._before))
+        self._before = picture
         face = self._find(picture)
         self._face = face
         self._seen.append(face is not None)
@@ -126,6 +139,9 @@ class Watcher:
             np.array([look.eyes for look in looks]),
             np.stack([look.angles for look in looks]),
             np.stack([look.upper for look in looks]),
+            np.stack([look.bones for look in looks]),
+            np.array(self._background),
+            np.array(self._frozen),
             np.array(self._flicker),
         )
 
@@ -146,6 +162,7 @@ class Watcher:
             eye_opening(points),
             np.array(posed.angles),
             posed.mesh[list(_UPPER_FACE)],
+            normal_bones(points),
             points[list(_LIPS)].mean(axis=0),
             float(np.linalg.norm(across)),
             float(np.arctan2(across[1], across[0])),
@@ -214,6 +231,23 @@ def eye_opening(points: Floats) -> float:
         for upper, lower, right, left in _LIDS
     ]
     return float(np.mean(opened))
+
+
+def normal_bones(points: Floats) -> Floats:
+    """Points about the eyes [5, 2] of landmarks [478, 2], with place, size and tilt taken out."""
+    places = points[list(_BONES), 0] + 1j * points[list(_BONES), 1]
+    places = (places - places.mean()) / (places[3] - places[0])
+    return np.stack([places.real, places.imag], axis=-1)
+
+
+def corner_change(picture: Picture, first: Picture) -> float:
+    """Mean grey levels by which the upper corners of two pictures differ."""
+    side = min(picture.shape[:2]) // _CORNER_SHARE
+    change = [
+        np.abs(picture[:side, columns].astype(int) - first[:side, columns]).mean()
+        for columns in (slice(0, side), slice(-side, None))
+    ]
+    return float(np.mean(change))
 
 
 def _straight(places: Floats) -> Floats:

@@ -4,10 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.mouth import LIPS, opening
-from engine.api import Picture
-from engine.portrait.landmarks import FaceLandmarker
+from benchmarks.mouth import opening
 from engine.portraits import bundled_portraits
+from tests.benchmarks.parted_lips import parted
 
 
 def test_a_bar_is_read_as_a_difference() -> None:
@@ -22,18 +21,6 @@ def test_a_bar_is_read_as_a_difference() -> None:
 
 def test_no_pictures_have_no_opening() -> None:
     assert not len(opening([]).values)
-
-
-def parted(picture: Picture, pixels: int) -> Picture:
-    """The face with everything below the middle of the lips moved down, the gap dark."""
-    face = FaceLandmarker().find(picture)
-    assert face is not None
-    lips = round(float(face.points[list(LIPS), 1].mean()))
-    left, right = (round(float(face.points[corner, 0])) for corner in (78, 308))
-    out = picture.copy()
-    out[lips + pixels :, left:right] = picture[lips:-pixels, left:right]
-    out[lips : lips + pixels, left:right] = 20
-    return out
 
 
 @pytest.mark.slow
