@@ -66,7 +66,7 @@ def test_parted_lips_open_and_noise_flickers() -> None:
     assert quiet.opening[10:].mean() > quiet.opening[:10].mean() + 0.2
     assert quiet.frozen.tolist() == [False] + [True] * 9 + [False] + [True] * 5
     assert quiet.flicker[0] < 0.01  # the eye settles
-    assert quiet.flicker[1] < 0.001
+    assert quiet.flicker[1] < 0.005
     restless = watched([noisy(closed, 12, number) for number in range(6)])
     assert restless.flicker.min() > 0.02
     assert np.abs(restless.opening - quiet.opening[0]).max() < 0.15
