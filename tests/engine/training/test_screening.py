@@ -29,6 +29,7 @@ def change(corpus: Path, what: Any) -> None:
     (corpus / "index.json").write_text(json.dumps(index))
 
 
+@pytest.mark.slow
 def test_good_clips_pass_with_all_that_is_known_of_them(licensed: Path, tmp_path: Path) -> None:
     fit, refused = screen(licensed)
     assert refused == {}
@@ -90,6 +91,7 @@ def test_bad_clips_are_refused_with_the_reason(licensed: Path, harm: Any, reason
     assert reason in refused["anna"]
 
 
+@pytest.mark.slow
 def test_only_what_is_clearly_out_of_step_is_refused(licensed: Path) -> None:
     random = np.random.default_rng(3)  # a mouth that never repeats itself
     with np.load(licensed / "anna.npz") as arrays:
@@ -106,6 +108,7 @@ def test_only_what_is_clearly_out_of_step_is_refused(licensed: Path) -> None:
     assert screen(licensed)[1] == {}
 
 
+@pytest.mark.slow
 def test_a_clip_without_licence_is_refused(corpus: Path) -> None:
     change(corpus, lambda clip: clip.update(licence=LICENCE) if clip["name"] == "bert" else None)
     fit, refused = screen(corpus)
