@@ -24,6 +24,7 @@ from streamer.service import EngineParts, ServiceSettings
 
 Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
 Kind = StrEnum("Kind", ["PORTRAIT", "VEXPRESS"])
+Decoder = StrEnum("Decoder", ["TINY", "KL"])
 NumberType = StrEnum("NumberType", ["AUTO", "FP16", "BF16", "FP32"])
 Level = StrEnum("Level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -85,6 +86,9 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     expression_strength: Annotated[float, Option(min=0, max=MAX_STRENGTH)] = 1.0,
     stun: Annotated[list[str] | None, Option(help="STUN server, as stun:host:port.")] = None,
     preset: Annotated[str, Option(help="vexpress: how it is run.")] = "stock",
+    decoder: Annotated[
+        Decoder | None, Option(help="vexpress: tiny, or kl for quality; the preset's.")
+    ] = None,
     model_dir: Annotated[Path, Option(help="vexpress: where the weights are.")] = MODEL_FOLDER,
     model_config: Annotated[Path | None, Option(help="vexpress: JSON of other sizes.")] = None,
     dtype: Annotated[NumberType, Option(help="vexpress: how it counts.")] = NumberType.AUTO,
@@ -106,6 +110,7 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             else vexpress_loading(
                 preset=preset,
                 size=size,
+                decoder=decoder,
                 model_dir=model_dir,
                 model_config=model_config,
                 device=device,

@@ -1,6 +1,6 @@
 """Named ways to run the model live: sizes, schedule, decoder. Each has shapes of its own."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from engine.api import AvatarError
@@ -33,7 +33,8 @@ class Preset:
     meant_for: str
     guidance_scale: float = NO_GUIDANCE  # in the guided steps of the schedule
     decoder: Decoder = Decoder.TINY
-    fade_frames: int = field(default=2)  # after a restart
+    fade_frames: int = 2  # after a restart
+    shared_noise: float = 0.0  # of the variance, common to all frames; more flickers less
 
     @property
     def latent_side(self) -> int:
@@ -82,12 +83,16 @@ PRESETS = (
 )
 
 
-def choose_preset(name: str, size: int | None = None) -> Preset:
-    """The preset of that name, at another size if one is given. Raises `UnknownPresetError`."""
+def choose_preset(name: str, size: int | None = None, decoder: Decoder | None = None) -> Preset:
+    """The preset of that name, of another size or with another decoder if one is given.
+
+    Raises `UnknownPresetError`, and `BadPictureError` for a size without whole latents.
+    """
     known = {preset.name: preset for preset in PRESETS}
     if name not in known:
         raise UnknownPresetError(f"preset {name!r}: expected one of: {', '.join(known)}")
+    preset = known[name] if decoder is None else replace(known[name], decoder=decoder)
     if size is None:
-        return known[name]
+        return preset
     check_size(size, size)
-    return replace(known[name], size=size)
+    return replace(preset, size=size)

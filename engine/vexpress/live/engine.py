@@ -140,7 +140,7 @@ class VExpressEngine:
             dtype=silent.dtype,
             device=avatar.anchor.device,
         )
-        noise = FrameNoise(seed, (channels, *space))
+        noise = FrameNoise(seed, (channels, *space), self.model.preset.shared_noise)
         return StreamWindow(spec, noise, Start(avatar.anchor, {AUDIO: silent, **places}))
 
     def _project(self, windows: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from engine.vexpress.live.decoding import FrameDecoder
 from engine.vexpress.live.engine import LiveModel, VExpressEngine
 from engine.vexpress.live.network import Example, Seen, Settings, UNetRunners, attention_weights
 from engine.vexpress.live.readiness import check_ready
+from engine.vexpress.live.training_notes import TrainingNotes
 from engine.vexpress.model_files import DEFAULT_FOLDER, TINY_VAE, ModelFiles
 from engine.vexpress.presets import Decoder, Preset
 from engine.vexpress.scheduler import Scheduler
@@ -60,6 +61,7 @@ def load_live_engine(settings: LiveSettings) -> VExpressEngine:
     folder, preset, dtype = settings.model_folder, settings.preset, settings.dtype
     files = ModelFiles.below(folder)
     check_ready(preset, folder, forced=settings.forced)
+    notes = TrainingNotes.read(files.denoising_unet.parent)
     config, device = settings.config, settings.device
     networks = AvatarNetworks(
         vae=load_vae(files.vae, dtype).to(device),
@@ -85,7 +87,7 @@ def load_live_engine(settings: LiveSettings) -> VExpressEngine:
     engine = VExpressEngine(
         LiveModel(
             preset=preset,
-            solver=Solver(preset.ladder(Scheduler()), device=device),
+            solver=Solver(preset.ladder(Scheduler()), notes.renewal, device),
             makes=avatars,
             encoder=load_speech_encoder(files.audio_encoder, dtype).to(device),
             projection=projection,

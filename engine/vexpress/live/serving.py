@@ -11,7 +11,7 @@ from engine.vexpress.live.engine import VExpressEngine
 from engine.vexpress.live.loading import LiveSettings, load_live_engine
 from engine.vexpress.live.readiness import check_ready
 from engine.vexpress.model_files import DEFAULT_FOLDER, read_model_config
-from engine.vexpress.presets import choose_preset
+from engine.vexpress.presets import Decoder, choose_preset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,7 @@ class ServingFlags:
 
     preset: str
     size: int | None = None  # in place of the preset's
+    decoder: str | None = None  # likewise
     model_dir: Path = DEFAULT_FOLDER
     model_config: Path | None = None
     device: str = "auto"
@@ -31,7 +32,11 @@ class ServingFlags:
 
 def read_settings(flags: ServingFlags) -> LiveSettings:
     """Check all that can be checked before anything is loaded. Raises `AvatarError`."""
-    device, preset = choose_device(flags.device, 0), choose_preset(flags.preset, flags.size)
+    decoder = None if flags.decoder is None else Decoder(flags.decoder)
+    device, preset = (
+        choose_device(flags.device, 0),
+        choose_preset(flags.preset, flags.size, decoder),
+    )
     machine = this_machine()
     choose(flags.backend, machine if device.type == "cuda" else machine.without_gpu())
     choose_attention(flags.attention, machine)

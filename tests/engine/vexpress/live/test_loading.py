@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 
 from engine.api import AvatarError, BadPictureError, Picture, PortraitOptions, StreamOptions
+from engine.stream.solver import Renewal
 from engine.vexpress.checkpoints import CheckpointError
 from engine.vexpress.live.loading import LiveSettings, load_live_engine
-from engine.vexpress.live.training_notes import NOTES, UntrainedError, check_trained_for
+from engine.vexpress.live.training_notes import (
+    NOTES,
+    TrainingNotes,
+    UntrainedError,
+    check_trained_for,
+)
 from engine.vexpress.model_files import ModelFiles
 from engine.vexpress.presets import PRESETS, Decoder, UnknownPresetError, choose_preset
 from tests.engine.vexpress.live.conftest import PILE, SIZE, live_settings
@@ -40,6 +46,31 @@ def test_a_pile_needs_weights_that_know_it(tmp_path: Path) -> None:
         (tmp_path / NOTES).write_text(text)
         with pytest.raises(AvatarError):
             check_trained_for(PRESETS[0], tmp_path)
+
+
+def test_notes_tell_how_noise_is_renewed(tmp_path: Path) -> None:
+    assert TrainingNotes.read(tmp_path) == TrainingNotes()
+    (tmp_path / NOTES).write_text('{"mixed_noise_levels": true, "renewal": "own"}')
+    assert TrainingNotes.read(tmp_path) == TrainingNotes(
+        mixed_noise_levels=True, renewal=Renewal.OWN
+    )
+    (tmp_path / NOTES).write_text('{"renewal": "fresh"}')
+    with pytest.raises(AvatarError, match="renewal is 'fresh', expected implied or own"):
+        TrainingNotes.read(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_large_decoder_may_be_chosen(models: Path, portrait: Picture) -> None:
+    pictures = []
+    for decoder in Decoder:
+        preset = replace(PILE, decoder=decoder, shared_noise=0.3)
+        engine = load_live_engine(live_settings(models, preset))
+        stream = engine.open(engine.prepare(portrait, PortraitOptions(size=SIZE)), StreamOptions())
+        units = stream.push(np.full(640 * 12, 0.1, np.float32)) + stream.flush()
+        assert len(units) == 12
+        pictures.append(units[5].picture)
+    assert pictures[0].shape == pictures[1].shape
+    assert not np.array_equal(pictures[0], pictures[1])
 
 
 @pytest.fixture
