@@ -1,19 +1,15 @@
 """One talking portrait in progress: samples in, units out."""
 
-from collections import deque
-
 import numpy as np
 
-from engine.api import Avatar, Samples, StreamClosedError, StreamOptions, Unit, check_samples
+from engine.api import Avatar, Samples, StreamOptions, Unit
 from engine.badge import BadgePainter
-from engine.config import TIMING
 from engine.portrait.channels import MOUTH
 from engine.portrait.landmarks import Floats
 from engine.portrait.life import SpeechLife, life
 from engine.portrait.motion import LOOK_AHEAD_FRAMES, MotionModel
 from engine.portrait.renderer import Renderer
-
-_FRAME = TIMING.samples_per_frame
+from engine.unit_cutter import UnitCutter
 
 
 class PortraitStream:
@@ -29,11 +25,7 @@ class PortraitStream:
         self._speech_life = SpeechLife(options.seed)
         self._seed = options.seed
         self._life_frame = options.life_frame  # of frame 0 of this epoch
-        self._epoch = 0
-        self._frame_index = 0
-        self._rest: Samples = np.empty(0, np.float32)  # less than one frame
-        self._waiting: deque[Samples] = deque(maxlen=LOOK_AHEAD_FRAMES + 1)
-        self._closed = False
+        self._cutter = UnitCutter(LOOK_AHEAD_FRAMES)
 
     @property
     def look_ahead_frames(self) -> int:
@@ -52,57 +44,40 @@ class PortraitStream:
 
     def push(self, samples: Samples) -> list[Unit]:
         """Take any number of samples; return the units that are now due, in order."""
-        if self._closed:
-            raise StreamClosedError("the stream is closed")
-        check_samples(samples)
-        joined = np.concatenate([self._rest, samples])
-        whole = len(joined) // _FRAME * _FRAME
-        self._rest = joined[whole:].copy()
-        pieces = joined[:whole].reshape(-1, _FRAME)
+        pieces = self._cutter.cut(samples)
         return [unit for piece in pieces for unit in self._advance(piece)]
 
     def flush(self) -> list[Unit]:
         """Return what is still held back, the last unit padded with silence; then start anew."""
-        held = len(self._waiting) + (len(self._rest) > 0)
-        units: list[Unit] = []
-        if held:
-            padding = -len(self._rest) % _FRAME + LOOK_AHEAD_FRAMES * _FRAME
-            units = self.push(np.zeros(padding, np.float32))[:held]
-        self.reset(self._epoch)
+        held = self._cutter.held_units
+        units = self.push(self._cutter.silence_to_finish())[:held]
+        self.reset(self._cutter.epoch)
         return units
 
     def reset(self, epoch: int) -> None:
         """Forget all audio and motion; the next unit is number 0 of `epoch`. Life goes on."""
-        self._life_frame += self._frame_index
-        self._epoch, self._frame_index = epoch, 0
-        self._rest = np.empty(0, np.float32)
-        self._waiting.clear()
+        self._life_frame += self._cutter.next_frame
+        self._cutter.reset(epoch)
         self._motion.reset()
         self._speech_life.reset()
 
     def close(self) -> None:
         """Release the stream; safe to call twice."""
-        self._closed = True
-        self._waiting.clear()
+        self._cutter.close()
 
     def _advance(self, piece: Samples) -> list[Unit]:
         """Take one frame of samples; return the unit that it completes, if any."""
-        self._waiting.append(piece)
         mouth = self._motion.push(piece)
         if mouth is None:
             return []
-        samples = self._waiting.popleft()
         picture = self._renderer.render(self._vector(mouth))
         if self._badge is not None:
             self._badge.paint(picture)
-        picture.flags.writeable = samples.flags.writeable = False
-        unit = Unit(self._frame_index, self._epoch, picture, samples)
-        self._frame_index += 1
-        return [unit]
+        return [self._cutter.unit(picture)]
 
     def _vector(self, mouth: Floats) -> Floats:
         """The whole motion of this frame: life, what speech adds to it, and the mouth."""
-        frame = self._life_frame + self._frame_index
+        frame = self._life_frame + self._cutter.next_frame
         motion = life(self._seed, frame) + self._speech_life.push(self._motion.loudness, frame)
         motion[MOUTH] = mouth
         return np.asarray(motion, np.float32)

@@ -1,13 +1,10 @@
 """One visitor's portrait, spoken through the model: samples in, units out."""
 
-from collections import deque
-
-import numpy as np
 import torch
 
-from engine.api import Samples, StreamClosedError, StreamOptions, Unit, check_samples
-from engine.config import TIMING
+from engine.api import Samples, StreamOptions, Unit
 from engine.stream.denoise import Emitted, StreamingDenoiser
+from engine.unit_cutter import UnitCutter
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.conditions import Conditions
 from engine.vexpress.live.decoding import FrameDecoder
@@ -15,8 +12,6 @@ from engine.vexpress.live.finishing import finish_for
 from engine.vexpress.live.guard import PictureGuard
 from engine.vexpress.live.hearing import LOOK_AHEAD_FRAMES
 from engine.vexpress.live.silence import PauseWatch
-
-_FRAME = TIMING.samples_per_frame
 
 
 class VExpressStream:
@@ -35,12 +30,8 @@ class VExpressStream:
         still = decoder.decode(avatar.anchor, self._finish).pictures[0]
         self._guard, self._pauses = PictureGuard(still), PauseWatch()
         self._look_ahead_frames = denoiser.delay_frames + LOOK_AHEAD_FRAMES
-        self._epoch = self._frame_index = 0
-        self._rest: Samples = np.empty(0, np.float32)
-        # Of the newest frame the sound is known as well.
-        self._waiting: deque[Samples] = deque(maxlen=self._look_ahead_frames + 1)
+        self._cutter = UnitCutter(self._look_ahead_frames)
         self._pause_began = False
-        self._closed = False
 
     @property
     def look_ahead_frames(self) -> int:
@@ -60,35 +51,24 @@ class VExpressStream:
     @property
     def is_closed(self) -> bool:
         """Whether `close` was called."""
-        return self._closed
+        return self._cutter.is_closed
 
     def push(self, samples: Samples) -> list[Unit]:
         """Take any number of samples; return the units that are now due, in order."""
-        if self._closed:
-            raise StreamClosedError("the stream is closed")
-        check_samples(samples)
-        joined = np.concatenate([self._rest, samples])
-        whole = len(joined) // _FRAME * _FRAME
-        self._rest = joined[whole:].copy()
         with torch.no_grad():
-            pieces = joined[:whole].reshape(-1, _FRAME)
+            pieces = self._cutter.cut(samples)
             return [unit for piece in pieces for unit in self._advance(piece)]
 
     def flush(self) -> list[Unit]:
         """Return what is still held back, the last unit padded with silence; then start anew."""
-        held = len(self._waiting) + (len(self._rest) > 0)
-        units: list[Unit] = []
-        if held:
-            padding = -len(self._rest) % _FRAME + self._look_ahead_frames * _FRAME
-            units = self.push(np.zeros(padding, np.float32))[:held]
-        self.reset(self._epoch)
+        held = self._cutter.held_units
+        units = self.push(self._cutter.silence_to_finish())[:held]
+        self.reset(self._cutter.epoch)
         return units
 
     def reset(self, epoch: int) -> None:
         """Forget all audio and motion; the next unit is number 0 of `epoch`."""
-        self._epoch, self._frame_index = epoch, 0
-        self._rest = np.empty(0, np.float32)
-        self._waiting.clear()
+        self._cutter.reset(epoch)
         self._conditions.reset()
         self._denoiser.reset()
         self._pauses.reset()
@@ -97,12 +77,10 @@ class VExpressStream:
 
     def close(self) -> None:
         """Release the stream; safe to call twice."""
-        self._closed = True
-        self._waiting.clear()
+        self._cutter.close()
 
     def _advance(self, piece: Samples) -> list[Unit]:
         """Take one frame of samples; return the units that it completes."""
-        self._waiting.append(piece)
         self._pause_began |= self._pauses.push(piece)
         conditions = self._conditions.push(piece)
         if conditions is None:
@@ -117,11 +95,8 @@ class VExpressStream:
         decoded = self._decoder.decode(emitted.latents, self._finish)
         if not decoded.shown.all():
             self._denoiser.recover()
-        units = []
-        for picture, shown in zip(decoded.pictures, decoded.shown, strict=True):
-            shown_picture = self._guard.pass_on(picture, shown=bool(shown))
-            samples = self._waiting.popleft()
-            shown_picture.flags.writeable = samples.flags.writeable = False
-            units.append(Unit(self._frame_index, self._epoch, shown_picture, samples))
-            self._frame_index += 1
-        return units
+        pairs = zip(decoded.pictures, decoded.shown, strict=True)
+        return [
+            self._cutter.unit(self._guard.pass_on(picture, shown=bool(shown)))
+            for picture, shown in pairs
+        ]
