@@ -4,7 +4,7 @@ They show faces of other people's clips: keep them out of the repository.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -38,9 +38,11 @@ def telling_frames(clip: TalkingClip) -> list[int]:
 
 
 def one_clip_each(clips: Iterable[TalkingClip]) -> list[TalkingClip]:
-    """The first clip of each of the first twelve people."""
+    """The first clip of each person, of at most twelve people from all over the corpus."""
     people = {clip.identity: clip for clip in reversed(list(clips))}
-    return list(islice(reversed(people.values()), _PEOPLE))
+    first = list(reversed(people.values()))
+    places = np.unique(np.linspace(0, len(first) - 1, _PEOPLE).round().astype(int))
+    return [first[place] for place in places] if first else []
 
 
 def clip_sheet(

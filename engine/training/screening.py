@@ -34,6 +34,7 @@ _LOST_SHARE = 0.1  # of the frames without a face
 _SPEECH_SHARE = 0.15  # of the frames
 _SILENT_LEVEL = 0.001  # root mean square, -60 dB of full scale
 _FARTHEST_LAG, _NEAR_LAG = 12, 2  # frames
+_LEAST_LENGTHS = 8  # of a lag in a clip: in less, words agree by chance
 _SURELY_ALIKE, _CLEARLY_BETTER = 0.5, 0.3  # correlations
 _LANDMARK_STEPS = 32  # stored steps per pixel
 _HELD_OUT_PERCENT = 10
@@ -162,7 +163,7 @@ def _against_sync(samples: Samples, opening: Doubles, stated: int) -> str | None
     by_lag = {
         lag: _at_lag(opening[:frames], loud, lag)
         for lag in range(-_FARTHEST_LAG, _FARTHEST_LAG + 1)
-        if abs(lag) < frames // 2
+        if abs(lag) <= frames // _LEAST_LENGTHS
     }
     near = max((r for lag, r in by_lag.items() if abs(lag - stated) <= _NEAR_LAG), default=0.0)
     best = max(by_lag, key=lambda lag: by_lag[lag])

@@ -21,6 +21,7 @@ from benchmarks.quality_findings import (
     loudness_findings,
     true_findings,
 )
+from benchmarks.quality_pictures import one_clip_each, telling_frames
 from benchmarks.quality_table import GOALS, LOUDNESS, OURS, TRUE, Goal, values
 from benchmarks.quality_takes import Material, Performance
 from benchmarks.tracking import Track
@@ -169,6 +170,22 @@ def test_goals_and_the_line() -> None:
     assert line["engine_core_share"] == pytest.approx(7.5 / 40)
     assert line["width_r_true"] == pytest.approx(1)
     assert "opening_r_older" not in line
+
+
+def test_sheets_show_each_person_once_from_all_over_the_corpus() -> None:
+    clips = [
+        TalkingClip(f"clip {n}", f"person {n // 2}", "real", SPEECH, clip().mouth)
+        for n in range(80)
+    ]
+    shown = one_clip_each(clips)
+    assert len(shown) == len({one.identity for one in shown}) == 12
+    assert (shown[0].name, shown[-1].name) == ("clip 0", "clip 78")
+    assert [one.name for one in one_clip_each(clips[:3])] == ["clip 0", "clip 2"]
+    assert one_clip_each([]) == []
+    # A hill of the truth in each odd eighth, a valley in each even one.
+    frames = telling_frames(clip())
+    assert (WAVE[frames][::2] > 0.7).all()
+    assert (WAVE[frames][1::2] < 0.1).all()
 
 
 def filmed(folder: Path, sound: Samples, cache: Path) -> list[Picture]:
