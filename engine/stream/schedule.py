@@ -76,8 +76,9 @@ class Window:
     """Every chunk goes through all levels at once, beside the frames that were shown before it.
 
     The finished frames are shown to the network at the level of the new ones, with their own
-    noise, which is how stock weights have seen frames: all equally noisy. `future` frames are
-    denoised with the chunk for what they say about it and come again with the next one.
+    noise, which is how stock weights have seen frames: all equally noisy. With `clean_history`
+    they are shown clean, to networks that were trained on frames of mixed levels. `future` frames
+    are denoised with the chunk for what they say about it and come again with the next one.
     """
 
     chunk_frames: int
@@ -85,6 +86,7 @@ class Window:
     steps: int
     future_frames: int = 0
     guided_steps: int = 0  # the first ones
+    clean_history: bool = False
 
     def __post_init__(self) -> None:
         _check(
@@ -121,13 +123,18 @@ class Window:
         return tuple(
             Call(
                 first_frame=first,
-                levels=(level,) * self.window_frames,
+                levels=self._levels(level),
                 clamped=self.history_frames,
                 leaving=leaving if level == self.steps - 1 else range(start, start),
                 guided=level < self.guided_steps,
             )
             for level in range(self.steps)
         )
+
+    def _levels(self, level: int) -> tuple[int, ...]:
+        shown = self.steps if self.clean_history else level
+        active_frames = self.chunk_frames + self.future_frames
+        return (shown,) * self.history_frames + (level,) * active_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """The streaming denoiser against computations that know everything beforehand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -29,7 +31,8 @@ WINDOW = Window(chunk_frames=4, history_frames=3, future_frames=2, steps=3, guid
 DIAGONAL = Diagonal(chunk_frames=2, steps=3, history_frames=2)
 BURST = Burst(diagonal=Diagonal(chunk_frames=2, steps=3), chunks=2, history_frames=2)
 WINDOW_ALONE = Window(chunk_frames=4, history_frames=3, steps=3)
-SCHEDULES: list[Schedule] = [WINDOW, DIAGONAL, BURST]
+CLEAN = Window(chunk_frames=4, history_frames=3, future_frames=2, steps=3, clean_history=True)
+SCHEDULES: list[Schedule] = [WINDOW, DIAGONAL, BURST, CLEAN]
 
 
 def noise_of(frame: int) -> Tensor:
@@ -58,9 +61,12 @@ def windows_offline(schedule: Window, rows: Tensor) -> Tensor:
         for level, rung in enumerate(solver.ladder.rungs):
             for n in history:
                 clean = finished.get(n, anchor()[0, :, 0])
-                latents[n] = rung.signal**0.5 * clean + (1 - rung.signal) ** 0.5 * noise_of(n)
+                shown = solver.ladder.rest if schedule.clean_history else rung
+                latents[n] = shown.signal**0.5 * clean + (1 - shown.signal) ** 0.5 * noise_of(n)
             x = torch.stack([latents[n] for n in numbers], dim=1)[None]
             times = torch.full((1, len(numbers)), rung.timestep)
+            if schedule.clean_history:
+                times[:, : len(history)] = solver.ladder.rest.timestep
             told = network(Look(x, times, {VOICE: said}, level < schedule.guided_steps))
             v = told.predicted
             if told.free is not None:
@@ -74,9 +80,12 @@ def windows_offline(schedule: Window, rows: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("history", [0, 3, 5])
 @pytest.mark.parametrize("future", [0, 2])
-def test_windows_streamed_are_the_windows_computed_at_once(history: int, future: int) -> None:
-    schedule = Window(
-        chunk_frames=4, history_frames=history, future_frames=future, steps=3, guided_steps=1
+@pytest.mark.parametrize("clean_history", [False, True])
+def test_windows_streamed_are_the_windows_computed_at_once(
+    history: int, future: int, clean_history: bool
+) -> None:
+    schedule = replace(
+        WINDOW, history_frames=history, future_frames=future, clean_history=clean_history
     )
     rows = voice(20)
     streamed = stack(push_all(make_stream(schedule), rows, 4))

@@ -23,6 +23,7 @@ windows = st.builds(
     history_frames=st.integers(0, 5),
     steps=st.integers(1, 5),
     future_frames=st.integers(0, 5),
+    clean_history=st.booleans(),
 )
 diagonals = st.builds(
     Diagonal,
