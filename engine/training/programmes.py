@@ -3,7 +3,7 @@
 Utterances follow each other with pauses, each at its own level, in one room with one noise.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from engine.portrait.landmarks import Floats
 from engine.portrait.mel import MelStream
 from engine.training import acoustics
 from engine.training.corpus import TalkingClip
-from engine.training.speech import Espeak, utterances
+from engine.training.speech import Espeak, Speech, utterances
 from engine.training.visemes import VisemeTable
 
 Item: TypeAlias = tuple[Samples, Floats]  # [640 frames], [frames, 9]
@@ -62,6 +62,28 @@ def synthetic_items(espeak: Espeak, table: VisemeTable, generator: Generator) ->
         frames = -(-len(speech.samples) // size)
         padded = np.pad(speech.samples, (0, frames * size - len(speech.samples)))
         yield padded, table.motion(speech.visemes, frames)
+
+
+def voice_items(
+    voices: Mapping[str, Sequence[Speech]], table: VisemeTable, generator: Generator
+) -> Iterator[Item]:
+    """Endless stored speech, every voice as often, each time of another throat and pace."""
+    names, size = sorted(voices), TIMING.samples_per_frame
+    while True:
+        spoken = voices[names[int(generator.integers(len(names)))]]
+        speech = spoken[int(generator.integers(len(spoken)))]
+        frames = -(-len(speech.samples) // size)
+        padded = np.pad(speech.samples, (0, frames * size - len(speech.samples)))
+        percent = int(generator.integers(*_STRETCH_PERCENT))
+        yield acoustics.stretched(padded, table.motion(speech.visemes, frames), percent)
+
+
+def mixed_items(
+    first: Iterator[Item], second: Iterator[Item], share: float, generator: Generator
+) -> Iterator[Item]:
+    """From `second` with probability `share`, else from `first`."""
+    while True:
+        yield next(second if generator.random() < share else first)
 
 
 def programme(items: Iterator[Item], generator: Generator) -> Programme:

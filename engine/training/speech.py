@@ -6,6 +6,7 @@ espeak-ng (GPL-3) is used while training only, through its C interface; nothing 
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ class Speech:
 
 
 class Espeak:
-    """The synthesiser. The library keeps global state: use one per process."""
+    """The synthesiser. The library keeps global state and hangs when started twice."""
 
     def __init__(self) -> None:
         import espeakng_loader  # noqa: PLC0415 (only the training extra has it)
@@ -149,6 +150,12 @@ class Espeak:
         ends = [start_s for start_s, _ in spoken[1:]] + [len(raw) / self._rate_hz]
         phones = [Phone(name, at, end) for (at, name), end in zip(spoken, ends, strict=True)]
         return Speech(sound.astype(np.float32), tuple(from_ipa(phones)))
+
+
+@cache
+def synthesiser() -> Espeak:
+    """The one synthesiser of this process."""
+    return Espeak()
 
 
 def sentences(language: str) -> list[str]:

@@ -3,13 +3,13 @@ import itertools
 import numpy as np
 import pytest
 
-from engine.training.speech import Espeak, Voice, sentences, utterances
+from engine.training.speech import Espeak, Voice, sentences, synthesiser, utterances
 
 
 @pytest.fixture(scope="module")
 def espeak() -> Espeak:
     pytest.importorskip("espeakng_loader", reason="needs the training extra")
-    return Espeak()
+    return synthesiser()
 
 
 def test_every_language_has_sentences() -> None:
