@@ -3,6 +3,7 @@
 # make test       every check, then the tests       ARGS="-k audio" reaches pytest
 # make check      format, lint, import rules, types, the web client
 # make format     rewrite the Python files in the house style
+# make train-motion  rebuild the motion weights from CORPUS, a folder of clips; resumes
 # make clean      remove what these targets have made
 #
 # PYTHON       the Python to build the environment with (3.11 or newer)
@@ -15,6 +16,7 @@ VENV ?= .venv
 TORCH_INDEX ?=
 ENGINE ?= portrait
 ARGS ?=
+CORPUS ?=
 
 ENGINES := portrait vexpress
 ifneq ($(filter run,$(MAKECMDGOALS)),)
@@ -30,7 +32,7 @@ WEB_READY := web_client/node_modules/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test format clean
+.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test format train-motion clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^PYTHON /,$$d'
@@ -93,6 +95,17 @@ $(BIN)/python:
 
 $(WEB_READY): web_client/package.json $(wildcard web_client/package-lock.json)
 	cd web_client && npm $(if $(wildcard web_client/package-lock.json),ci,install) --no-audit --no-fund --silent
+	@touch $@
+
+# Voices are made by whichever synthesiser is installed: pip install ".[voices]", apt install flite.
+train-motion: $(VENV)/.ready-train
+	$(if $(CORPUS),,$(error name the corpus: make train-motion CORPUS=FOLDER))
+	$(BIN)/python -m engine.training.make_voices --out build/training/voices
+	$(BIN)/python -m engine.training.motion --corpus $(CORPUS) \
+		--out engine/weights/motion.safetensors $(ARGS)
+
+$(VENV)/.ready-train: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) '.[train]'
 	@touch $@
 
 clean:

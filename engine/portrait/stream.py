@@ -21,7 +21,7 @@ class PortraitStream:
         height, width = avatar.still.shape[:2]
         self._renderer = renderer
         self._badge = BadgePainter(width, height) if options.badge else None
-        self._motion = model.open(options.expression_strength)
+        self._motion = model.open(options.expression_strength, options.seed)
         self._speech_life = SpeechLife(options.seed)
         self._seed = options.seed
         self._life_frame = options.life_frame  # of frame 0 of this epoch

@@ -22,6 +22,8 @@ class LossWeights:
     place: float = 1.0  # squared error of every channel
     opening: float = 1.0  # squared error of the lip opening
     speed: float = 0.7  # squared error of the change from frame to frame
+    acceleration: float = 0.0  # squared error of the change of that change
+    seam: float = 0.0  # squared error of the step from history to the first new frame
     shut: float = 1.0  # an open mouth where the true lips touch
     amplitude: float = 0.1  # a timid mouth
     likeness: float = 0.25  # one minus correlation of opening and width, whatever their amplitude
@@ -41,6 +43,10 @@ def mouth_loss(
     total = total + weights.shut * _mean((shut / gap_scale) ** 2, known)
     pairs = known[:, 1:] * known[:, :-1]
     total = total + weights.speed * _mean((off.diff(dim=1) ** 2 * cost).mean(-1), pairs)
+    if weights.acceleration:
+        triples = pairs[:, 1:] * pairs[:, :-1]
+        bend = (off.diff(n=2, dim=1) ** 2 * cost).mean(-1)
+        total = total + weights.acceleration * _mean(bend, triples)
     wide, true_wide = guess[..., Channel.MOUTH_WIDE], truth[..., Channel.MOUTH_WIDE]
     wide_scale = scale[Channel.MOUTH_WIDE]
     for one, other in (

@@ -3,26 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from engine.api import Samples
 from engine.portrait.channels import MOUTH_CHANNELS, Channel
 from engine.portrait.landmarks import Floats
-from engine.portrait.mel import MelStream
-from engine.portrait.motion import (
-    LOOK_AHEAD_FRAMES,
-    WEIGHTS_PATH,
-    MotionModel,
-    MotionStream,
-    MouthNetwork,
-)
-
-
-def network() -> MouthNetwork:
-    torch.manual_seed(0)
-    return MouthNetwork().eval()
+from engine.portrait.motion import LOOK_AHEAD_FRAMES, WEIGHTS_PATH, MotionModel, MotionStream
+from tests.engine.portrait.motion_networks import network
 
 
 def follow(stream: MotionStream, samples: Samples) -> Floats:
@@ -66,23 +53,6 @@ def shipped() -> MotionModel:
     return MotionModel.load(WEIGHTS_PATH)
 
 
-@settings(deadline=None, max_examples=10)
-@given(seed=st.integers(0, 100), cuts=st.lists(st.integers(1, 24), max_size=4).map(sorted))
-def test_streaming_gives_what_one_pass_gives(seed: int, cuts: list[int]) -> None:
-    net = network()
-    features = torch.from_numpy(
-        np.random.default_rng(seed).normal(size=(1, 100, 48)).astype(np.float32)
-    )
-    with torch.inference_mode():
-        whole, _ = net(features, net.start())
-        state, parts = net.start(), []
-        for piece in torch.tensor_split(features, [cut * 4 for cut in cuts], dim=1):
-            if piece.shape[1]:
-                part, state = net(piece, state)
-                parts.append(part)
-    np.testing.assert_allclose(torch.cat(parts, 1), whole, atol=1e-5)
-
-
 def test_frame_k_gives_the_mouth_of_frame_k_minus_two() -> None:
     stream = MotionModel(network()).open()
     frame = np.zeros(640, np.float32)
@@ -93,18 +63,19 @@ def test_frame_k_gives_the_mouth_of_frame_k_minus_two() -> None:
     assert answers[2].dtype == np.float32
 
 
-def test_the_stream_is_the_network_times_gate_and_strength() -> None:
+def test_strength_scales_what_the_gate_lets_through() -> None:
     net, sound = network(), bursts(2)[0]
     once = follow(MotionModel(net).open(), sound)
     twice = follow(MotionModel(net).open(strength=2.0), sound)
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-5)
-    features = MelStream().push(np.pad(sound, (0, 1280))).features
-    with torch.inference_mode():
-        raw = net(torch.from_numpy(features)[None], net.start())[0][0, LOOK_AHEAD_FRAMES:]
-    loud = opening(once) != 0
-    share = once[loud] / raw.numpy()[loud]
-    assert share.max() == pytest.approx(1, abs=1e-3)
-    assert np.ptp(share, axis=1).max() < 1e-3  # one openness for all channels
+    assert np.abs(once).max() > 0.01
+
+
+def test_the_seed_decides_the_noise() -> None:
+    model, (sound, _) = MotionModel(network()), bursts(1)
+    first, again, other = (follow(model.open(seed=seed), sound) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
 
 
 def test_no_sound_later_than_80_ms_matters() -> None:
@@ -132,15 +103,6 @@ def test_streams_share_the_model_but_no_state() -> None:
     np.testing.assert_array_equal(follow(second, sound), follow(model.open(), sound))
 
 
-def test_state_does_not_grow() -> None:
-    net = network()
-    state = net.start()
-    sizes = [tuple(past.shape) for past in state]
-    for _ in range(40):
-        _, state = net(torch.zeros(1, 4, 48), state)
-    assert [tuple(past.shape) for past in state] == sizes
-
-
 def test_wrong_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="expected 640 samples"):
         MotionModel(network()).open().push(np.zeros(639, np.float32))
@@ -152,12 +114,12 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a safetensors file"):
         MotionModel.load(path)
     weights = network().state_dict()
-    missing = {name: value for name, value in weights.items() if name != "head.bias"}
+    missing = {name: value for name, value in weights.items() if name != "mouth.head.bias"}
     extra = weights | {"more": torch.zeros(1)}
-    misshapen = weights | {"head.bias": torch.zeros(3)}
+    misshapen = weights | {"mouth.head.bias": torch.zeros(3)}
     for wrong in (missing, extra, misshapen):
         save_file(wrong, path)
-        with pytest.raises(ValueError, match="not weights of the mouth network"):
+        with pytest.raises(ValueError, match="not weights of the motion network"):
             MotionModel.load(path)
     save_file(weights, path)
     MotionModel.load(path)

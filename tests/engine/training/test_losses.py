@@ -52,3 +52,11 @@ def test_trembling_costs_more_than_the_same_error_held() -> None:
     tremble[:, ::2] += 0.1
     tremble[:, 1::2] -= 0.1
     assert loss(tremble, speed=1.0) > 10 * loss(truth() + 0.1, speed=1.0)
+
+
+def test_a_bend_that_the_truth_has_not_costs() -> None:
+    bent = truth().clone()
+    bent[:, 30] += 0.2
+    slope = truth() + 0.2 * torch.arange(60.0)[None, :, None] / 60
+    assert loss(bent, acceleration=1.0) > 0.05
+    assert loss(slope, acceleration=1.0) < 1e-5
