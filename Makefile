@@ -4,6 +4,7 @@
 # make check      format, lint, import rules, types, the web client
 # make format     rewrite the Python files in the house style
 # make train-motion  rebuild the motion weights from CORPUS, a folder of clips; resumes
+# make train-mouth   train a painted mouth from CORPUS into build/training; resumes
 # make clean      remove what these targets have made
 #
 # PYTHON       the Python to build the environment with (3.11 or newer)
@@ -32,7 +33,7 @@ WEB_READY := web_client/node_modules/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test format train-motion clean
+.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test format train-motion train-mouth clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^PYTHON /,$$d'
@@ -103,6 +104,12 @@ train-motion: $(VENV)/.ready-train
 	$(BIN)/python -m engine.training.make_voices --out build/training/voices
 	$(BIN)/python -m engine.training.motion --corpus $(CORPUS) \
 		--out engine/weights/motion.safetensors $(ARGS)
+
+# Not into engine/weights: the portrait engine would show it, and it must be looked at first.
+train-mouth: $(VENV)/.ready-train
+	$(if $(CORPUS),,$(error name the corpus: make train-mouth CORPUS=FOLDER))
+	OMP_NUM_THREADS=1 $(BIN)/python -m engine.training.mouth \
+		--corpus $(CORPUS) --out build/training/mouth.safetensors $(ARGS)
 
 $(VENV)/.ready-train: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) '.[train]'

@@ -93,7 +93,7 @@ def _parts(avatar: Avatar, frames: Samples) -> dict[str, Cost]:
     """Motion and rendering in turn, as in a stream, with caches as the other left them."""
     if not isinstance(avatar, PortraitAvatar):
         return {}
-    motion, renderer = MotionModel.load().open(), Renderer(avatar.scene)
+    motion, renderer = MotionModel.load().open(), Renderer(avatar.scene, avatar.mouth_painter)
     vector = life(0, 0)
 
     def move(number: int) -> None:

@@ -12,6 +12,8 @@ from engine.api import Avatar, AvatarError, Engine, Picture, PortraitOptions, St
 from engine.cache import cache_folder
 from engine.portrait.channels import CHANNELS
 from engine.portrait.motion import MotionModel
+from engine.portrait.mouth_painter import WEIGHTS_PATH as MOUTH_WEIGHTS
+from engine.portrait.mouth_painter import MouthModel, MouthPainter
 from engine.portrait.prepare import Preparer
 from engine.portrait.renderer import Renderer, Scene
 from engine.portrait.scene_file import SceneCache, scene_id
@@ -26,15 +28,23 @@ class PortraitAvatar:
 
     avatar_id: str
     scene: Scene = field(repr=False)
+    mouth_painter: MouthPainter | None = field(repr=False)
     still: Picture = field(repr=False)  # [height, width, 3] at rest, mouth closed
 
 
 class PortraitEngine:
     """An `Engine` of small models."""
 
-    def __init__(self, preparer: Preparer, model: MotionModel, cache: SceneCache | None) -> None:
+    def __init__(
+        self,
+        preparer: Preparer,
+        model: MotionModel,
+        mouth_model: MouthModel | None,
+        cache: SceneCache | None,
+    ) -> None:
         self._preparer = preparer
         self._model = model
+        self._mouth_model = mouth_model
         self._cache = cache
         self._preparing = Lock()
 
@@ -47,15 +57,17 @@ class PortraitEngine:
                 scene = self._preparer.scene(picture, options)
                 if self._cache:
                     self._cache.save(name, scene)
-        still = Renderer(scene).render(np.zeros(CHANNELS, np.float32))
+        painter = self._mouth_model.painter(scene.look) if self._mouth_model else None
+        still = Renderer(scene, painter).render(np.zeros(CHANNELS, np.float32))
         still.flags.writeable = False
-        return PortraitAvatar(name, scene, still)
+        return PortraitAvatar(name, scene, painter, still)
 
     def open(self, avatar: Avatar, options: StreamOptions) -> PortraitStream:
         """Start a stream of an avatar that this engine prepared."""
         if not isinstance(avatar, PortraitAvatar):
             raise AvatarError(f"expected an avatar of the portrait engine, got {avatar!r}")
-        return PortraitStream(Renderer(avatar.scene), avatar, self._model, options)
+        renderer = Renderer(avatar.scene, avatar.mouth_painter)
+        return PortraitStream(renderer, avatar, self._model, options)
 
 
 def load_engine(device: str = "auto", cache: Path | None = None) -> Engine:
@@ -69,5 +81,6 @@ def load_engine(device: str = "auto", cache: Path | None = None) -> Engine:
         )
     torch.set_num_threads(1)  # small models: a second thread costs more than it brings
     cv2.setNumThreads(1)
+    mouth = MouthModel.load() if MOUTH_WEIGHTS.is_file() else None  # else plain layers
     scenes = SceneCache(cache or cache_folder("scenes"))
-    return PortraitEngine(Preparer.load(), MotionModel.load(), scenes)
+    return PortraitEngine(Preparer.load(), MotionModel.load(), mouth, scenes)

@@ -12,6 +12,7 @@ from engine.portrait.geometry import Canonical, PoseSolver
 from engine.portrait.interior import paint_eye, paint_mouth
 from engine.portrait.landmarks import FaceLandmarker
 from engine.portrait.matte import background_plate, person_matte
+from engine.portrait.mouth_painter import MouthLook
 from engine.portrait.renderer import Scene
 from engine.portrait.rig import Anatomy, build_rig
 from engine.portrait.topology import EYES
@@ -54,4 +55,5 @@ class Preparer:
             rig=rig,
             mouth=paint_mouth(framed.still, rig.mouth, anatomy),
             eyes=(eyes[0], eyes[1]),
+            look=MouthLook.of(framed.still, anatomy),
         )

@@ -1,7 +1,11 @@
-"""Motion in, pixels out: one warp of the head, then lips and lids over what lies behind them."""
+"""Motion in, pixels out: one warp of the head, then lips and lids over what lies behind them.
+
+A `MouthPainter`, where there is one, paints the opening of the mouth and the rims of the lips.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import cv2
@@ -13,6 +17,7 @@ from engine.portrait.channels import CHANNELS, SHAPE, Channel
 from engine.portrait.fields import Patch, Rigid
 from engine.portrait.interior import EyeInterior, MouthInterior
 from engine.portrait.landmarks import Floats
+from engine.portrait.mouth_painter import MouthLook, MouthPainter
 from engine.portrait.rig import Aperture, Rig
 
 _NEAR_SCALE = 0.016  # growth per centimetre nearer: a face at arm's length
@@ -34,6 +39,7 @@ class Scene:
     rig: Rig
     mouth: MouthInterior
     eyes: tuple[EyeInterior, EyeInterior]
+    look: MouthLook
 
 
 def rigid_motion(motion: Floats, rig: Rig) -> Rigid:
@@ -52,7 +58,16 @@ def rigid_motion(motion: Floats, rig: Rig) -> Rigid:
     return Rigid((turn * scale).astype(np.float32), (shift * rig.pixels_per_cm).astype(np.float32))
 
 
-Painter: TypeAlias = Callable[[Floats, Floats], Picture]  # edge distances to colour
+Layers: TypeAlias = Callable[[Floats, Floats], Picture]  # edge distances to colour
+Finish: TypeAlias = Callable[[Picture, Floats], Picture]  # lips and their opening to a mouth
+
+
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What an aperture shows."""
+
+    layers: Layers
+    finish: Finish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +81,10 @@ class _Pose:
 class Renderer:
     """Paints frames of one scene. Holds scratch memory only: any motion gives the same pixels."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, mouth_painter: MouthPainter | None = None) -> None:
+        """Without a `mouth_painter` the mouth shows the scene's plain layers."""
         self._scene = scene
+        self._painter = mouth_painter
         height, width = scene.cutout.shape[:2]
         ys, xs = np.mgrid[:height, :width].astype(np.float32)
         self._pixels = np.stack([xs, ys], -1)
@@ -90,21 +107,25 @@ class Renderer:
         frame = self._scene.still.copy()
         frame[rig.head.box.rows, rig.head.box.columns] = self._head(shape, rigid)
         jaw = float(motion[Channel.JAW_OPEN])
-        mouth = self._mouth_painter(jaw, rigid)
-        self._aperture(frame, self._mouth_sheets, _Pose(shape, rigid), mouth)
+        self._aperture(frame, self._mouth_sheets, _Pose(shape, rigid), self._mouth(jaw, rigid))
         gaze = motion[[Channel.GAZE_LEFT, Channel.GAZE_UP]]
         eyes = zip(rig.eyes, self._eye_sheets, self._scene.eyes, _BLINKS, strict=True)
         for aperture, sheets, eye, blink in eyes:
             lids = np.append(shape, np.clip(motion[blink], 0, 1)).astype(np.float32)
             ball = eye.paint(gaze, self._fixed(aperture, rigid))
-            self._aperture(frame, sheets, _Pose(lids, rigid), lambda *_, ball=ball: ball)
+            behind = _Behind(lambda *_, ball=ball: ball)
+            self._aperture(frame, sheets, _Pose(lids, rigid), behind)
         return frame
 
-    def _mouth_painter(self, jaw_cm: float, rigid: Rigid) -> "Painter":
+    def _mouth(self, jaw_cm: float, rigid: Rigid) -> "_Behind":
         mouth, rig = self._scene.mouth, self._scene.rig
         skull = self._fixed(rig.mouth, rigid)
         down = skull[:, :2] @ mouth.down * max(jaw_cm, 0.0) * rig.pixels_per_cm
-        return lambda upper, lower: mouth.paint(skull, down, upper, lower)
+        painter, box = self._painter, rig.mouth.box
+        return _Behind(
+            lambda upper, lower: mouth.paint(skull, down, upper, lower),
+            None if painter is None else partial(painter.over, box=box, skull=skull),
+        )
 
     @staticmethod
     def _fixed(aperture: Aperture, rigid: Rigid) -> Floats:
@@ -131,13 +152,16 @@ class Renderer:
         return np.asarray(cv2.add(front, behind), np.uint8)
 
     def _aperture(
-        self, frame: Picture, sheets: tuple["_Sheet", "_Sheet"], pose: "_Pose", interior: "Painter"
+        self, frame: Picture, sheets: tuple["_Sheet", "_Sheet"], pose: "_Pose", behind: "_Behind"
     ) -> None:
         """Slide the two layers of skin over the interior, in place."""
         (upper, upper_in), (painted, lower_in) = (self._slide(sheet, pose) for sheet in sheets)
-        if (np.maximum(upper_in, lower_in) < -_OVERLAP_PIXELS).any():
-            painted = _blend(painted, interior(upper_in, lower_in), _cover(lower_in))
+        nearer = np.maximum(upper_in, lower_in)
+        if (nearer < -_OVERLAP_PIXELS).any():
+            painted = _blend(painted, behind.layers(upper_in, lower_in), _cover(lower_in))
         painted = _blend(upper, painted, _cover(upper_in))
+        if behind.finish:
+            painted = behind.finish(painted, np.asarray(np.clip(0.5 - nearer, 0, 1), np.float32))
         box = sheets[0].patch.box
         target = frame[box.rows, box.columns]
         target[:] = _blend(painted, np.ascontiguousarray(target), sheets[0].feather)

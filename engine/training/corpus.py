@@ -64,7 +64,7 @@ class TalkingClip:
 
 def read_corpus(folder: Path, role: Role, cache: Path) -> list[TalkingClip]:
     """All clips of one role, in the order of the index."""
-    entries = _entries(folder, role)
+    entries = corpus_entries(folder, role)
     measures = _measures(folder, entries, cache)
     rests = _rests(entries, measures)
     return [
@@ -76,7 +76,7 @@ def read_meshes(folder: Path, role: Role) -> dict[str, Doubles]:
     """The pose-free meshes [frames, 468, 3] of every identity, all its clips in a row."""
     solver = PoseSolver(Canonical.load())
     people: defaultdict[str, list[Doubles]] = defaultdict(list)
-    for entry in _entries(folder, role):
+    for entry in corpus_entries(folder, role):
         meshes, present = _meshes(solver, folder, entry)
         people[entry["identity"]].append(meshes[present])
     return {identity: np.concatenate(clips) for identity, clips in people.items()}
@@ -101,7 +101,7 @@ def lip_opening(mouth: Floats) -> Floats:
     return np.asarray(mouth[..., Channel.UPPER_LIP_UP] + mouth[..., Channel.LOWER_LIP_DOWN])
 
 
-def _entries(folder: Path, role: Role) -> list[dict[str, Any]]:
+def corpus_entries(folder: Path, role: Role) -> list[dict[str, Any]]:
     """The index' entries of one role."""
     index = folder / "index.json"
     if not index.is_file():
@@ -110,6 +110,14 @@ def _entries(folder: Path, role: Role) -> list[dict[str, Any]]:
     if not entries:
         raise CorpusError(f"{index}: no clip has the role {role!r}")
     return entries
+
+
+def read_landmarks(folder: Path, entry: dict[str, Any]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Landmarks [frames, 478, 3] of a clip in pixels, and where a face was seen [frames]."""
+    with np.load(folder / f"{entry['name']}.npz") as arrays:
+        steps = np.cumsum(arrays["landmarks_delta"], axis=0, dtype=np.int32)
+        present = arrays["present"]
+    return (steps / _LANDMARK_STEPS).astype(np.float32), present
 
 
 def _measures(folder: Path, entries: Sequence[dict[str, Any]], cache: Path) -> dict[str, Doubles]:
@@ -132,10 +140,7 @@ def _meshes(
     solver: PoseSolver, folder: Path, entry: dict[str, Any]
 ) -> tuple[Doubles, NDArray[np.bool_]]:
     """Pose-free meshes [frames, 468, 3], and where a face was seen at all [frames]."""
-    with np.load(folder / f"{entry['name']}.npz") as arrays:
-        steps = np.cumsum(arrays["landmarks_delta"], axis=0, dtype=np.int32)
-        present = arrays["present"]
-    points = (steps / _LANDMARK_STEPS).astype(np.float32)
+    points, present = read_landmarks(folder, entry)
     side = int(entry["video_px"])
     return np.stack([solver.solve(frame, side, side).mesh for frame in points]), present
 

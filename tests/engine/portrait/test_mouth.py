@@ -1,0 +1,136 @@
+"""The painted mouth: where it is painted, that it grows with the opening, and on what it rests."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.api import Picture
+from engine.portrait.channels import CHANNELS, Channel
+from engine.portrait.fields import Box
+from engine.portrait.mouth_crop import (
+    CROP_PIXELS,
+    crop_affine,
+    cut_crop,
+    opening_mask,
+    paste_cover,
+)
+from engine.portrait.mouth_painter import WAYS, MouthModel, MouthPainter, fastest_way
+from engine.portrait.painted_mouth_network import PaintedMouthNetwork, hide_opening
+from engine.portrait.renderer import Renderer, Scene
+
+SKULL_AT_REST = np.eye(2, 3, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def network() -> PaintedMouthNetwork:
+    torch.manual_seed(0)
+    return PaintedMouthNetwork()
+
+
+def red(crop: Picture) -> Picture:
+    """Paints everything red."""
+    painted = np.zeros_like(crop[..., :3])
+    painted[..., 0] = 255
+    return painted
+
+
+def slit(height: int) -> np.ndarray:
+    opening = np.zeros((CROP_PIXELS, CROP_PIXELS), np.float32)
+    opening[64 : 64 + height, 34:94] = 1
+    return opening
+
+
+def test_a_crop_is_centred_below_the_lips_and_eight_centimetres_wide() -> None:
+    points = np.zeros((478, 3))
+    points[[61, 291, 13, 14], :2] = [(80, 100), (120, 100), (100, 98), (100, 102)]
+    affine = crop_affine(points, 10.0, np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    corners = np.array([[-0.5, -0.5], [127.5, 127.5]]) @ affine[:, :2].T + affine[:, 2]
+    np.testing.assert_allclose(corners, [(60, 68), (140, 148)])
+
+
+def test_a_crop_shows_what_its_map_says() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    shift = np.array([[1.0, 0, 30], [0, 1, 40]])
+    np.testing.assert_array_equal(cut_crop(picture, shift), picture[40:168, 30:158])
+
+
+def test_the_opening_is_the_area_between_the_inner_lips() -> None:
+    points = np.full((478, 2), 64.0)
+    upper = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+    lower = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+    points[list(upper)] = [(x, 60) for x in np.linspace(40, 88, 11)]
+    points[list(lower[1:-1])] = [(x, 70) for x in np.linspace(44.8, 83.2, 9)]
+    mask = opening_mask(points)
+    assert mask[65, 64] == 255
+    assert mask[58, 64] == mask[72, 64] == 0
+
+
+@given(st.integers(0, 20))
+def test_a_wider_opening_never_shows_less_of_the_painting(height: int) -> None:
+    narrow, wide = paste_cover(slit(height)), paste_cover(slit(height + 1))
+    assert (wide >= narrow - 1e-6).all()
+    assert (wide - narrow).max() < 0.5  # one crop pixel of opening: nothing pops
+    assert wide.max() <= 1
+    assert not paste_cover(slit(0)).any()
+
+
+def test_closed_lips_are_left_alone() -> None:
+    lips = np.full((60, 90, 3), 100, np.uint8)
+    painter = MouthPainter(np.eye(2, 3, dtype=np.float32), red)
+    closed = np.zeros((60, 90), np.float32)
+    assert painter.over(lips, closed, Box(0, 0, 90, 60), SKULL_AT_REST) is lips
+
+
+def test_the_mouth_is_painted_where_it_is_open() -> None:
+    lips = np.full((60, 90, 3), 100, np.uint8)
+    opening = np.zeros((60, 90), np.float32)
+    opening[30:45, 20:70] = 1
+    crop = np.array([[1, 0, 100], [0, 1, 200]], np.float32)  # the crop starts with the box
+    painted = MouthPainter(crop, red).over(lips, opening, Box(100, 200, 90, 60), SKULL_AT_REST)
+    assert painted[38, 45].tolist() == [255, 0, 0]
+    assert painted[10, 10].tolist() == [100, 100, 100]
+
+
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_layouts_paint_alike(network: PaintedMouthNetwork, scene: Scene, way: object) -> None:
+    motion = np.zeros(CHANNELS, np.float32)
+    motion[[Channel.JAW_OPEN, Channel.LOWER_LIP_DOWN]] = 0.8
+    plain = MouthModel(network, WAYS[0]).painter(scene.look)
+    other = MouthModel(network, way).painter(scene.look)  # type: ignore[arg-type]  # one of WAYS
+    first, second = (Renderer(scene, painter).render(motion) for painter in (plain, other))
+    assert np.abs(first.astype(int) - second).max() <= 2
+
+
+def test_the_way_chosen_is_one_of_those_offered(network: PaintedMouthNetwork) -> None:
+    assert fastest_way(network) in WAYS
+
+
+def test_painting_changes_nothing_but_the_open_mouth(
+    network: PaintedMouthNetwork, scene: Scene
+) -> None:
+    painted = Renderer(scene, MouthModel(network, WAYS[0]).painter(scene.look))
+    plain = Renderer(scene)
+    motion = np.zeros(CHANNELS, np.float32)
+    motion[[Channel.JAW_OPEN, Channel.LOWER_LIP_DOWN]] = 0.8
+    first, second = painted.render(motion), plain.render(motion)
+    box = scene.rig.mouth.box
+    differs = (first != second).any(-1)
+    assert differs[box.rows, box.columns].any()
+    differs[box.rows, box.columns] = False
+    assert not differs.any()
+    np.testing.assert_array_equal(painted.render(motion), first)
+
+
+def test_what_is_hidden_cannot_be_seen_and_takes_the_colour_around_it() -> None:
+    opening = torch.zeros(1, 1, 88, 112)
+    opening[..., 40:50, 40:70] = 1
+    seam = torch.zeros(1, 1, 88, 112)
+    seam[..., 38:52, 38:72] = 1
+    skin = torch.full((1, 3, 88, 112), 0.3)
+    first = hide_opening(skin, opening)
+    second = hide_opening(skin - 0.5 * seam, opening)
+    torch.testing.assert_close(first, second)
+    torch.testing.assert_close(first[:, :3], skin, atol=0.01, rtol=0)
+    assert torch.equal(first[:, 3:], opening)
