@@ -105,10 +105,11 @@ class MotionUnet(nn.Module):
         rows = torch.cat([rows[:, LOOK_AHEAD_FRAMES:], newest], 1)
         foretold = rows[..., :MOUTH_CHANNELS]
         told = [
-            rows[:, stride - 1 :: stride, MOUTH_CHANNELS + level * WIDTH :][..., :WIDTH]
-            for level, stride in enumerate(_STRIDES)
+            rows[:, stride - 1 :: stride, first : first + WIDTH]
+            for stride, first in zip(_STRIDES, range(MOUTH_CHANNELS, ROW, WIDTH), strict=True)
         ]
-        seen = torch.cat([latents.transpose(1, 2), foretold, self.roots[timesteps]], -1)
+        noise = nn.functional.embedding(timesteps, self.roots)
+        seen = torch.cat([latents.transpose(1, 2), foretold, noise], -1)
         values = self.enter(seen)
         kept: list[Tensor] = []
         for level, block in enumerate(self.blocks):

@@ -108,15 +108,17 @@ def test_reset_leaves_no_trace_but_life_goes_on(
 
 
 def test_memory_stays_flat(engine: Engine, avatar: PortraitAvatar, speech: Samples) -> None:
-    stream = engine.open(avatar, StreamOptions())
-    tracemalloc.start()
-    traced = []
-    for _ in range(8):
-        stream.push(speech)
-        gc.collect()  # also frees the spare tuples that Python keeps
-        traced.append(tracemalloc.get_traced_memory()[0])
-    tracemalloc.stop()
-    assert traced[-1] - traced[2] < 20_000
+    traced = list[int]()
+    for _ in range(2):  # the first run fills the caches that all streams share
+        stream = engine.open(avatar, StreamOptions())
+        tracemalloc.start()
+        traced.clear()
+        for _ in range(6):
+            stream.push(speech)
+            gc.collect()  # also frees the spare tuples that Python keeps
+            traced.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert traced[-1] - traced[1] < 20_000
 
 
 def test_seeds_differ_and_repeat(engine: Engine, avatar: PortraitAvatar, speech: Samples) -> None:
