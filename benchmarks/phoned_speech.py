@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from engine.api import AvatarError, Samples
-from engine.training.speech import Espeak, Voice
+from engine.training.speech import Espeak, Voice, synthesiser
 from engine.training.visemes import LIPS_SHUT, Viseme
 
 OPEN_VOWELS = ("aa", "ae", "ao")
@@ -39,7 +39,7 @@ def phoned_speech(voices: tuple[str, ...], languages: int) -> list[PhonedSpeech]
     Raises `AvatarError` where espeak-ng is missing.
     """
     try:
-        espeak = Espeak()
+        espeak = synthesiser()
     except ImportError as error:
         raise AvatarError(f"{error}: expected what `pip install '.[train]'` installs") from error
     return [
