@@ -10,6 +10,7 @@ from engine.vexpress.images import LATENT_PIXELS, check_size
 from engine.vexpress.scheduler import Scheduler
 
 NO_GUIDANCE = 1.0
+_FAR_CHUNK = 1000  # by which a schedule has settled
 
 
 class Decoder(StrEnum):
@@ -44,7 +45,7 @@ class Preset:
     @property
     def needs_mixed_levels(self) -> bool:
         """Whether frames of different noise levels are shown to the network together."""
-        return not isinstance(self.schedule, Window) and self.schedule.steps > 1
+        return any(len(set(call.levels)) > 1 for call in self.schedule.calls(_FAR_CHUNK))
 
     def ladder(self, scheduler: Scheduler) -> Ladder:
         """The noise levels of this preset: as published for stock weights, else level to level."""

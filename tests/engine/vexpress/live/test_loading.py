@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.api import AvatarError, BadPictureError, Picture, PortraitOptions, StreamOptions
+from engine.stream.schedule import Window
 from engine.stream.solver import Renewal
 from engine.vexpress.checkpoints import CheckpointError
 from engine.vexpress.live.loading import LiveSettings, load_live_engine
@@ -115,3 +116,11 @@ def test_every_preset_speaks(models: Path, portrait: Picture, name: str) -> None
     units = stream.push(np.full(640 * frames, 0.1, np.float32)) + stream.flush()
     assert [unit.frame_index for unit in units] == list(range(frames))
     assert stream.repaired_frames == 0
+
+
+def test_whether_levels_are_mixed_follows_from_the_schedule() -> None:
+    mixed = {preset.name for preset in PRESETS if preset.needs_mixed_levels}
+    assert mixed == {"h100-512", "4090-384", "4090-512"}
+    clean = Window(chunk_frames=4, history_frames=2, steps=2, clean_history=True)
+    assert replace(PILE, schedule=clean).needs_mixed_levels
+    assert not replace(PILE, schedule=replace(clean, clean_history=False)).needs_mixed_levels
