@@ -56,7 +56,8 @@ def vexpress_loading(**flags: Any) -> Loading:
     serving = import_module("engine.vexpress.live.serving")
     settings = serving.read_settings(serving.ServingFlags(**flags))
     typer.echo(import_module("engine.vexpress.weights").LICENCE_NOTICE, err=True)
-    return Loading(lambda: cast(Engine, serving.load_engine(settings)), settings.preset.size)
+    load_live_engine = import_module("engine.vexpress.live.loading").load_live_engine
+    return Loading(lambda: cast(Engine, load_live_engine(settings)), settings.preset.size)
 
 
 def engine_parts(kind: Kind, loading: Loading, avatar: Path | None) -> EngineParts:

@@ -7,9 +7,9 @@ from engine.api import AvatarError
 from engine.stream.ladder import Ladder
 from engine.stream.schedule import Burst, Diagonal, Schedule, Window
 from engine.vexpress.images import LATENT_PIXELS, check_size
+from engine.vexpress.sampling import NO_GUIDANCE
 from engine.vexpress.scheduler import Scheduler
 
-NO_GUIDANCE = 1.0
 _FAR_CHUNK = 1000  # by which a schedule has settled
 
 

@@ -100,7 +100,7 @@ class VExpressEngine:
     def _voice(self) -> Voice:
         model = self.model
         chunk = model.preset.schedule.chunk_frames
-        return Voice(Hearing(model.encoder.encode, self._project, chunk))
+        return Voice(Hearing(model.encoder.encode, model.projection, chunk))
 
     def _denoiser(
         self, avatar: VExpressAvatar, options: StreamOptions, places: Mapping[str, Tensor]
@@ -142,10 +142,6 @@ class VExpressEngine:
         )
         noise = FrameNoise(seed, (channels, *space), self.model.preset.shared_noise)
         return StreamWindow(spec, noise, Start(avatar.anchor, {AUDIO: silent, **places}))
-
-    def _project(self, windows: Tensor) -> Tensor:
-        tokens: Tensor = self.model.projection(windows)
-        return tokens
 
 
 def _ours(avatar: Avatar) -> VExpressAvatar:

@@ -28,6 +28,7 @@ from engine.vexpress.live.readiness import check_ready
 from engine.vexpress.live.training_notes import TrainingNotes
 from engine.vexpress.model_files import DEFAULT_FOLDER, TINY_VAE, ModelFiles
 from engine.vexpress.presets import Decoder, Preset
+from engine.vexpress.sampling import LATENT_CHANNELS
 from engine.vexpress.scheduler import Scheduler
 from engine.vexpress.transformer import AttentionWeights
 from engine.vexpress.vae import TinyVae, Vae, load_tiny_vae, load_vae
@@ -141,6 +142,6 @@ def _decoder(settings: LiveSettings, vae: Vae, how: Settings) -> FrameDecoder:
     if preset.decoder is Decoder.TINY:
         folder = settings.model_folder / TINY_VAE
         network = load_tiny_vae(folder, settings.dtype).to(settings.device)
-    shape = (preset.schedule.chunk_frames, 4, preset.latent_side, preset.latent_side)
+    shape = (preset.schedule.chunk_frames, LATENT_CHANNELS, preset.latent_side, preset.latent_side)
     example = torch.zeros(shape, dtype=settings.dtype, device=settings.device)
     return FrameDecoder(network.decode_signed, example, how(f"{preset.decoder} decoder", network))

@@ -7,8 +7,7 @@ from engine.stream.backends import AttentionKind, Backend, choose, choose_attent
 from engine.stream.machine import this_machine
 from engine.vexpress.choices import choose_device, choose_type
 from engine.vexpress.flags import NumberType
-from engine.vexpress.live.engine import VExpressEngine
-from engine.vexpress.live.loading import LiveSettings, load_live_engine
+from engine.vexpress.live.loading import LiveSettings
 from engine.vexpress.live.readiness import check_ready
 from engine.vexpress.model_files import DEFAULT_FOLDER, read_model_config
 from engine.vexpress.presets import Decoder, choose_preset
@@ -51,8 +50,3 @@ def read_settings(flags: ServingFlags) -> LiveSettings:
         attention=flags.attention,
         forced=flags.force_schedule,
     )
-
-
-def load_engine(settings: LiveSettings) -> VExpressEngine:
-    """Load the engine in the thread that will run it."""
-    return load_live_engine(settings)
