@@ -21,6 +21,7 @@ from engine.picture import read_picture, read_picture_file
 from engine.portraits import bundled_portraits
 from streamer.serve import Address, run
 from streamer.service import EngineParts, ServiceSettings
+from streamer.stamped import loading_stamped
 
 Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
 Kind = StrEnum("Kind", ["PORTRAIT", "VEXPRESS"])
@@ -101,6 +102,8 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     data_dir: Annotated[Path, Option(help="For uploads and certificate.")] = DATA_FOLDER,
     ssl_self_signed: Annotated[bool, Option(help="Serve https.")] = False,
     log_level: Annotated[Level, Option(help="What the log tells.")] = Level.WARNING,
+    benchmark: Annotated[bool, Option("--benchmark", hidden=True)] = False,
+    timecode: Annotated[bool, Option("--timecode", hidden=True)] = False,
 ) -> None:
     """Flags to engine to server."""
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
@@ -121,6 +124,9 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
                 force_schedule=force_schedule,
             )
         )
+        if timecode:
+            stamped = loading_stamped(loading.load, is_benchmark=benchmark)
+            loading = Loading(stamped, loading.size)
         settings = ServiceSettings(
             data_folder=data_dir.expanduser(),
             portrait=Portrait(size=loading.size, framing=framing),

@@ -27,12 +27,16 @@ class Rendered:
     engine_s: float  # what the engine took for it
 
 
+def to_planes(picture: Frame) -> Frame:
+    """RGB [height, width, 3] to the I420 planes that encoders want; planes stay as they are."""
+    if picture.ndim != _RGB_AXES:
+        return picture
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
+
+
 def to_video_frame(picture: Frame) -> av.VideoFrame:
-    """RGB [height, width, 3] to the planes that encoders want; an engine may give them itself."""
-    planes = picture
-    if picture.ndim == _RGB_AXES:
-        planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
-    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    """What the video track takes."""
+    return av.VideoFrame.from_ndarray(to_planes(picture), format="yuv420p")
 
 
 class Performance:
