@@ -3,14 +3,13 @@
 `python run_server.py doctor` says what this machine can do.
 """
 
-import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from typer import Option
@@ -19,9 +18,13 @@ from engine.api import MAX_SIZE, MAX_STRENGTH, MIN_SIZE, AvatarError, Engine, Fr
 from engine.api import PortraitOptions as Portrait
 from engine.picture import read_picture, read_picture_file
 from engine.portraits import bundled_portraits
+from streamer.engine_source import EngineSource
+from streamer.logs import LogFormat, set_up_logging
+from streamer.remote.process import ChildLog
 from streamer.serve import Address, run
 from streamer.service import EngineParts, ServiceSettings
 from streamer.stamped import loading_stamped
+from streamer.studio import Crew
 
 Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
 Kind = StrEnum("Kind", ["PORTRAIT", "VEXPRESS"])
@@ -46,10 +49,8 @@ class Loading:
 def portrait_loading(device: Device, size: int | None) -> Loading:
     """The embedded default."""
 
-    def load() -> Engine:
-        return cast(Engine, import_module("engine.portrait.engine").load_engine(device))
-
-    return Loading(load, DEFAULT_SIZE if size is None else size)
+    source = EngineSource("engine.portrait.engine", "load_engine", (device.value,))
+    return Loading(source, DEFAULT_SIZE if size is None else size)
 
 
 def vexpress_loading(**flags: Any) -> Loading:
@@ -57,8 +58,8 @@ def vexpress_loading(**flags: Any) -> Loading:
     serving = import_module("engine.vexpress.live.serving")
     settings = serving.read_settings(serving.ServingFlags(**flags))
     typer.echo(import_module("engine.vexpress.weights").LICENCE_NOTICE, err=True)
-    load_live_engine = import_module("engine.vexpress.live.loading").load_live_engine
-    return Loading(lambda: cast(Engine, load_live_engine(settings)), settings.preset.size)
+    source = EngineSource("engine.vexpress.live.loading", "load_live_engine", (settings,))
+    return Loading(source, settings.preset.size)
 
 
 def engine_parts(kind: Kind, loading: Loading, avatar: Path | None) -> EngineParts:
@@ -101,12 +102,16 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     ] = False,
     data_dir: Annotated[Path, Option(help="For uploads and certificate.")] = DATA_FOLDER,
     ssl_self_signed: Annotated[bool, Option(help="Serve https.")] = False,
+    workers: Annotated[
+        int, Option(min=0, max=16, help="Engine processes; 0 computes in the server's own.")
+    ] = 1,
     log_level: Annotated[Level, Option(help="What the log tells.")] = Level.WARNING,
     benchmark: Annotated[bool, Option("--benchmark", hidden=True)] = False,
     timecode: Annotated[bool, Option("--timecode", hidden=True)] = False,
+    log_format: Annotated[LogFormat, Option(help="For people, or for programs.")] = LogFormat.TEXT,
 ) -> None:
     """Flags to engine to server."""
-    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    set_up_logging(log_level, log_format)
     try:
         loading = (
             portrait_loading(device, size)
@@ -135,6 +140,7 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             seed=seed,
             expression_strength=expression_strength,
             ice_servers=tuple(stun or ()),
+            crew=Crew(processes=workers, log=ChildLog(log_level.value, log_format.value)),
         )
         address = Address(host=host, port=port, self_signed=ssl_self_signed)
         parts = engine_parts(engine, loading, avatar)

@@ -25,6 +25,7 @@ from streamer.avatars import (
     UnreadablePictureError,
 )
 from streamer.peer import BadOfferError
+from streamer.remote.messages import EngineGoneError
 from streamer.request_ids import REQUEST_ID_HEADER, request_id_of
 from streamer.sessions import ServerFullError, UnknownSessionError
 from streamer.studio import NotReadyError
@@ -48,6 +49,7 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (ServerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "server_full"),
     (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),
     (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
+    (EngineGoneError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_restarts"),
 )
 
 

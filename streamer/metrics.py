@@ -37,6 +37,11 @@ class Metrics:
             buckets=_ENGINE_BUCKETS_S,
             registry=self._registry,
         )
+        self.engine_restarts = Counter(
+            "vexpress_engine_restarts",
+            "Engine processes that died or hung.",
+            registry=self._registry,
+        )
         self.errors = Counter(
             "vexpress_errors", "Errors by code.", ["code"], registry=self._registry
         )

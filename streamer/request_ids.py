@@ -6,6 +6,8 @@ import secrets
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streamer.logs import REQUEST_ID
+
 REQUEST_ID_HEADER = "X-Request-Id"
 _STATE_KEY = "request_id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -31,6 +33,7 @@ class RequestIds:
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = given if _ACCEPTED.fullmatch(given) else secrets.token_hex(_ID_BYTES)
         scope.setdefault("state", {})[_STATE_KEY] = request_id
+        REQUEST_ID.set(request_id)  # each request is served in a context of its own
 
         async def send_named(message: Message) -> None:
             if message["type"].endswith("response.start"):

@@ -13,12 +13,12 @@ from typing import Self
 
 import numpy as np
 
-from engine.api import BadPictureError, Engine, Picture, PortraitOptions, StreamOptions
+from engine.api import Avatar, BadPictureError, Engine, Picture, PortraitOptions, StreamOptions
 from engine.config import TIMING
 from streamer.avatars import Avatars
 from streamer.metrics import Metrics
 from streamer.sessions import Sessions
-from streamer.studio import Studio
+from streamer.studio import Crew, Lane, Studio
 
 log = logging.getLogger(__name__)
 _SEED_BITS = 31
@@ -46,6 +46,7 @@ class ServiceSettings:
     seed: int | None = None  # None: each session has its own
     expression_strength: float = 1.0
     ice_servers: tuple[str, ...] = ()
+    crew: Crew = field(default_factory=Crew)
 
     def __post_init__(self) -> None:
         for url in self.ice_servers:
@@ -62,7 +63,7 @@ class Service:
         self.ready = False
         self.running = asyncio.Event()
         self.metrics = Metrics()
-        self.studio = Studio(settings.portrait)
+        self.studio = Studio(settings.portrait, settings.crew, self.metrics.engine_restarts.inc)
         self.avatars = Avatars(self.studio, settings.data_folder / "avatars", parts.read_picture)
         self.sessions = Sessions(
             self.studio,
@@ -91,7 +92,8 @@ class Service:
         await self.studio.load(self.parts.load)
         (name, picture), *self._unprepared = portraits.items()
         entry = await self.avatars.add_builtin(name, picture)
-        await self._rehearse(entry.avatar.avatar_id)
+        for lane in self.studio.lanes:
+            await self._rehearse(lane, entry.avatar)
         self.ready = True
 
     async def fill_shelf(self) -> None:
@@ -103,14 +105,14 @@ class Service:
                 log.warning("portrait %s is skipped: %s", name, error)
         await self.avatars.load_uploads()
 
-    async def _rehearse(self, avatar_id: str) -> None:
+    async def _rehearse(self, lane: Lane, avatar: Avatar) -> None:
         """Pay for everything that happens only once before the first visitor comes."""
-        stream = await self.studio.open(self.avatars.get(avatar_id).avatar, self._stream_options())
+        stream = await self.studio.open_in(lane, avatar, self._stream_options())
         frames = 2 + stream.look_ahead_frames
         silence = np.zeros(frames * TIMING.samples_per_frame, np.float32)
         for is_warm in (False, True):
             begin_s = time.perf_counter()
-            units = await self.studio.live.run(self, lambda: stream.push(silence))
+            units = await lane.worker.run(self, lambda: stream.push(silence))
             frame_s = (time.perf_counter() - begin_s) / max(1, len(units))
             if is_warm and frame_s > TIMING.frame_s:
                 log.warning(
@@ -119,7 +121,7 @@ class Service:
                     frame_s * 1000,
                     TIMING.frame_s * 1000,
                 )
-        await self.studio.live.run(self, stream.close)
+        await lane.worker.run(self, stream.close)
 
     def _stream_options(self) -> StreamOptions:
         seed = self.settings.seed

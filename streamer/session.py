@@ -153,7 +153,7 @@ class Session:
         try:
             message = decode(text)
         except BadMessageError as error:
-            log.info("session %s: %s", self.session_id, error)
+            log.info("%s", error)
             self._metrics.errors.labels("bad_message").inc()
             return
         if isinstance(message, Ping):
@@ -207,7 +207,7 @@ class Session:
             self._let_go(self._stage.receive(generation, index, picture, time.monotonic()))
 
     def _engine_failed(self, error: Exception) -> None:
-        log.error("session %s: the engine failed", self.session_id, exc_info=error)
+        log.error("the engine failed", exc_info=error)
         self._metrics.errors.labels("engine_failed").inc()
         self.end("the engine failed")
 

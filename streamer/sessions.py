@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from engine.api import Avatar, AvatarError, StreamOptions
+from streamer.logs import SESSION_ID
 from streamer.metrics import Metrics
 from streamer.session import Session, SessionParts
 from streamer.studio import Studio
@@ -82,12 +83,12 @@ class Sessions:
         return found
 
     async def _open(self, avatar: Avatar, offer: str) -> tuple[Session, str]:
-        stream = await self._studio.open(avatar, self._make_options())
+        stream, worker = await self._studio.open(avatar, self._make_options())
         parts = SessionParts(
             session_id=secrets.token_urlsafe(_ID_BYTES),
             avatar_id=avatar.avatar_id,
             stream=stream,
-            worker=self._studio.live,
+            worker=worker,
             ice_servers=self._ice_servers,
         )
         session = Session(parts, self._metrics)
@@ -102,6 +103,7 @@ class Sessions:
         return session, answer
 
     async def _run(self, session: Session) -> None:
+        SESSION_ID.set(session.session_id)
         try:
             await session.run()
         except Exception:  # the border: one failed session must not touch the others

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from engine.api import (
     Avatar,
@@ -85,4 +86,8 @@ def loading_stamped(load: Callable[[], Engine], *, is_benchmark: bool) -> Callab
     """Let an engine be loaded stamped. Raises `NotABenchmarkError`."""
     if not is_benchmark:
         raise NotABenchmarkError("--timecode: expected together with --benchmark only")
-    return lambda: StampedEngine(load())
+    return partial(_load_stamped, load)  # unlike a lambda, it can go to another process
+
+
+def _load_stamped(load: Callable[[], Engine]) -> Engine:
+    return StampedEngine(load())

@@ -1,16 +1,22 @@
-"""The engine and the two threads it runs in.
+"""The engines and the threads and processes that they run in.
 
-Streams are pushed in one thread, session by session: a second one was tried with three sessions on
-two cores and made all of them worse. Pictures are prepared and streams opened in another, one at a
-time as the engine demands: a visitor who uploads a portrait, a matter of a second, freezes nobody's
-conversation.
+A lane is an engine and the thread that pushes its streams, session by session: a second thread was
+tried with three sessions on two cores and made all of them worse. With worker processes each lane's
+engine lives in one of its own, and a crash there loses nothing elsewhere. Pictures are prepared and
+streams opened at a desk, one at a time as engines demand: a visitor who uploads a portrait, a
+matter of a second, freezes nobody's conversation.
 """
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from engine.api import Avatar, AvatarError, Engine, Picture, PortraitOptions, Stream, StreamOptions
+from streamer.remote.engine import RemoteEngine
+from streamer.remote.messages import EngineGoneError
+from streamer.remote.pictures import Pictures
+from streamer.remote.process import ChildLog, Patience
 from streamer.worker import Worker
 
 T = TypeVar("T")
@@ -21,18 +27,68 @@ class NotReadyError(AvatarError):
     """The engine is still being loaded."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Which processes compute."""
+
+    processes: int = 0  # 0: the engine runs in a thread of the server, and may take it along
+    patience: Patience = field(default_factory=Patience)
+    log: ChildLog = field(default_factory=ChildLog)
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """An engine, once it is loaded, and the thread in which its streams are pushed."""
+
+    worker: Worker
+    engine: Engine | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a stream can be opened."""
+        engine = self.engine
+        return engine.is_ready if isinstance(engine, RemoteEngine) else engine is not None
+
+    @property
+    def open_streams(self) -> int:
+        """How many there are; only engines in processes are counted, others are alone."""
+        return self.engine.open_streams if isinstance(self.engine, RemoteEngine) else 0
+
+
 class Studio:
     """Loads, prepares and opens; all off the event loop."""
 
-    def __init__(self, options: PortraitOptions) -> None:
-        self.live = Worker("live")
+    def __init__(
+        self,
+        options: PortraitOptions,
+        crew: Crew | None = None,
+        engine_died: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._crew = crew or Crew()
+        count = max(1, self._crew.processes)
+        self.lanes = [Lane(Worker(f"live {number}")) for number in range(count)]
+        self._engine_died = engine_died
         self._desk = Worker("desk", nice=_DESK_NICE)
         self._options = options
-        self._engine: Engine | None = None
         self._owned = ExitStack()
+        self._pictures: Pictures | None = None
+
+    @property
+    def live(self) -> Worker:
+        """The first lane's thread."""
+        return self.lanes[0].worker
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether at least one engine can take a visitor."""
+        return any(lane.is_ready for lane in self.lanes)
 
     def __enter__(self) -> Self:
-        self._owned.enter_context(self.live)
+        if self._crew.processes:
+            self._pictures = self._owned.enter_context(Pictures())
+        self._owned.callback(self._close_engines)
+        for lane in self.lanes:
+            self._owned.enter_context(lane.worker)
         self._owned.enter_context(self._desk)
         return self
 
@@ -40,8 +96,9 @@ class Studio:
         self._owned.close()
 
     async def load(self, load_engine: Callable[[], Engine]) -> None:
-        """Make the engine, in the thread that will run its streams."""
-        self._engine = await self.live.run(self, load_engine)
+        """Make the engines, each in the thread that will run its streams."""
+        for lane in self.lanes:
+            lane.engine = await lane.worker.run(self, lambda: self._make(load_engine))
 
     async def at_desk(self, compute: Callable[[], T]) -> T:
         """Run something slow where it disturbs nobody."""
@@ -49,14 +106,45 @@ class Studio:
 
     def prepare(self, picture: Picture) -> Avatar:
         """Make an avatar; to be called at the desk only."""
-        return self._ready_engine().prepare(picture, self._options)
+        return _engine_of(self._idlest()).prepare(picture, self._options)
 
-    async def open(self, avatar: Avatar, options: StreamOptions) -> Stream:
-        """Start a stream."""
-        engine = self._ready_engine()
+    async def open(self, avatar: Avatar, options: StreamOptions) -> tuple[Stream, Worker]:
+        """Start a stream where fewest are; tells the thread in which it must be pushed."""
+        lane = self._idlest()
+        return await self.open_in(lane, avatar, options), lane.worker
+
+    async def open_in(self, lane: Lane, avatar: Avatar, options: StreamOptions) -> Stream:
+        """Start a stream in one lane."""
+        engine = _engine_of(lane)
         return await self.at_desk(lambda: engine.open(avatar, options))
 
-    def _ready_engine(self) -> Engine:
-        if self._engine is None:
+    def _idlest(self) -> Lane:
+        ready = [lane for lane in self.lanes if lane.is_ready]
+        if not ready:
+            if any(lane.engine is not None for lane in self.lanes):
+                raise EngineGoneError("the engine process is being restarted: try again soon")
             raise NotReadyError("the engine is still being loaded: try again in a few seconds")
-        return self._engine
+        return min(ready, key=lambda lane: lane.open_streams)
+
+    def _make(self, load_engine: Callable[[], Engine]) -> Engine:
+        if self._pictures is None:
+            return load_engine()
+        crew = self._crew
+        engine = RemoteEngine(
+            load_engine,
+            self._pictures,
+            patience=crew.patience,
+            child_log=crew.log,
+            died=self._engine_died,
+        )
+        return engine.__enter__()
+
+    def _close_engines(self) -> None:
+        for lane in self.lanes:
+            if isinstance(lane.engine, RemoteEngine):
+                lane.engine.__exit__()
+
+
+def _engine_of(lane: Lane) -> Engine:
+    assert lane.engine is not None, "only lanes that are ready are chosen"
+    return lane.engine
