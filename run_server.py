@@ -19,6 +19,7 @@ from engine.api import PortraitOptions as Portrait
 from engine.picture import read_picture, read_picture_file
 from engine.portraits import bundled_portraits
 from streamer.engine_source import EngineSource
+from streamer.ice import IceSettings, port_range, read_secret
 from streamer.logs import LogFormat, set_up_logging
 from streamer.remote.process import ChildLog
 from streamer.serve import Address, run
@@ -88,6 +89,14 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     seed: Annotated[int | None, Option(help="Of idle motion; random if left out.")] = None,
     expression_strength: Annotated[float, Option(min=0, max=MAX_STRENGTH)] = 1.0,
     stun: Annotated[list[str] | None, Option(help="STUN server, as stun:host:port.")] = None,
+    turn: Annotated[
+        list[str] | None, Option(help="TURN server, as turn:host:port?transport=udp.")
+    ] = None,
+    turn_secret_file: Annotated[
+        Path | None, Option(help="File with the secret shared with the TURN server.")
+    ] = None,
+    udp_ports: Annotated[str | None, Option(help="For media, as 50000-50100.")] = None,
+    relay_only: Annotated[bool, Option(help="Media through TURN only.")] = False,
     preset: Annotated[str, Option(help="vexpress: how it is run.")] = "stock",
     decoder: Annotated[
         Decoder | None, Option(help="vexpress: tiny, or kl for quality; the preset's.")
@@ -139,8 +148,14 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             badge=badge,
             seed=seed,
             expression_strength=expression_strength,
-            ice_servers=tuple(stun or ()),
             crew=Crew(processes=workers, log=ChildLog(log_level.value, log_format.value)),
+            ice=IceSettings(
+                stun=tuple(stun or ()),
+                turn=tuple(turn or ()),
+                turn_secret=read_secret(turn_secret_file),
+                udp_ports=port_range(udp_ports) if udp_ports else None,
+                relay_only=relay_only,
+            ),
         )
         address = Address(host=host, port=port, self_signed=ssl_self_signed)
         parts = engine_parts(engine, loading, avatar)

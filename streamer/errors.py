@@ -29,6 +29,8 @@ from streamer.remote.messages import EngineGoneError
 from streamer.request_ids import REQUEST_ID_HEADER, request_id_of
 from streamer.sessions import ServerFullError, UnknownSessionError
 from streamer.studio import NotReadyError
+from streamer.trickle import BadFragmentError, IceRestartError, TooManyCandidatesError
+from streamer.udp_ports import NoUdpPortError
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
@@ -36,6 +38,9 @@ ANYTHING_ELSE = "anything else"  # name of the route that takes every path nobod
 # The first that fits counts, so the special ones come before their base.
 _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (BadOfferError, HTTPStatus.BAD_REQUEST, "bad_offer"),
+    (BadFragmentError, HTTPStatus.BAD_REQUEST, "bad_fragment"),
+    (TooManyCandidatesError, HTTPStatus.BAD_REQUEST, "too_many_candidates"),
+    (IceRestartError, HTTPStatus.UNPROCESSABLE_ENTITY, "no_ice_restart"),
     (BuiltInAvatarError, HTTPStatus.FORBIDDEN, "built_in_avatar"),
     (UnknownAvatarError, HTTPStatus.NOT_FOUND, "unknown_avatar"),
     (UnknownSessionError, HTTPStatus.NOT_FOUND, "unknown_session"),
@@ -48,6 +53,7 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (BadPictureError, HTTPStatus.UNPROCESSABLE_ENTITY, "bad_picture"),
     (ServerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "server_full"),
     (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),
+    (NoUdpPortError, HTTPStatus.SERVICE_UNAVAILABLE, "no_udp_port"),
     (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
     (EngineGoneError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_restarts"),
 )

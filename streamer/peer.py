@@ -8,7 +8,6 @@ from typing import Protocol
 from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
-    RTCIceServer,
     RTCPeerConnection,
     RTCRtpSender,
     RTCSessionDescription,
@@ -22,6 +21,14 @@ from engine.api import AvatarError
 from streamer.encoder_limits import limit_encoder
 from streamer.jitter import replace_jitter_buffer
 from streamer.tracks import FaceTrack, VoiceTrack
+from streamer.trickle import (
+    MAX_CANDIDATES,
+    BadFragmentError,
+    Fragment,
+    IceRestartError,
+    TooManyCandidatesError,
+)
+from streamer.udp_ports import NoUdpPortError
 
 log = logging.getLogger(__name__)
 CHANNEL_LABEL = "control"
@@ -65,22 +72,24 @@ class PeerListener(Protocol):
 class Peer:
     """The server's end of a call."""
 
-    def __init__(self, ice_servers: list[str], listener: PeerListener) -> None:
-        servers = [RTCIceServer(url) for url in ice_servers]
+    def __init__(self, configuration: RTCConfiguration, listener: PeerListener) -> None:
         self.voice = VoiceTrack()
         self.face = FaceTrack()
         self.microphone: MediaStreamTrack | None = None
         self._listener = listener
         self._channel: RTCDataChannel | None = None
-        # An explicit list: aiortc's default would ask a public server for our address.
-        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._ice_username = ""
+        self._candidates = 0  # of the peer
+        self._connection = RTCPeerConnection(configuration)
         self._connection.on("connectionstatechange", self._state_changed)
         self._connection.on("datachannel", self._channel_opened)
         self._connection.on("track", self._track_opened)
 
     async def answer(self, offer: str) -> str:
-        """SDP offer to SDP answer. Raises `BadOfferError`."""
-        _check(offer)
+        """SDP offer to SDP answer. Raises `BadOfferError` and `NoUdpPortError`."""
+        description = _check(offer)
+        self._ice_username = _username(description)
+        self._candidates = sum(len(section.ice_candidates) for section in description.media)
         connection = self._connection
         voice = connection.addTransceiver(self.voice, "sendrecv")
         voice.setCodecPreferences(_capabilities("audio", "audio/opus"))
@@ -93,7 +102,26 @@ class Peer:
             await connection.setLocalDescription(await connection.createAnswer())
         except _OFFER_ERRORS as error:
             raise BadOfferError(f"cannot answer this SDP offer: {error}") from error
-        return str(connection.localDescription.sdp)
+        answer = str(connection.localDescription.sdp)
+        if "a=candidate:" not in answer:
+            raise NoUdpPortError("no way to send media from here: no free UDP port, or no relay")
+        return answer
+
+    async def add_candidates(self, fragment: Fragment) -> None:
+        """Take candidates that came after the offer. Raises what `streamer.trickle` names."""
+        if fragment.username != self._ice_username:
+            raise IceRestartError("an ICE restart: expected candidates of the offer's ice-ufrag")
+        self._candidates += len(fragment.candidates)
+        if self._candidates > MAX_CANDIDATES:
+            raise TooManyCandidatesError(
+                f"{self._candidates} candidates: expected at most {MAX_CANDIDATES}"
+            )
+        last = [None] if fragment.is_last else []
+        try:
+            for candidate in [*fragment.candidates, *last]:
+                await self._connection.addIceCandidate(candidate)
+        except ValueError as error:
+            raise BadFragmentError(f"candidates that cannot be used: {error}") from error
 
     def send(self, text: str) -> None:
         """Send a message, if the channel is open."""
@@ -136,7 +164,13 @@ def _capabilities(kind: str, prefix: str) -> list[RTCRtpCodecCapability]:
     return [codec for codec in codecs if codec.mimeType.startswith(prefix)]
 
 
-def _check(offer: str) -> None:
+def _username(description: SessionDescription) -> str:
+    """Of ICE; the sections of a bundle share it."""
+    ice = description.media[0].ice
+    return (ice.usernameFragment or "") if ice else ""
+
+
+def _check(offer: str) -> SessionDescription:
     """One section of each kind, or a clear word about it."""
     try:
         description = SessionDescription.parse(offer)
@@ -148,3 +182,7 @@ def _check(offer: str) -> None:
             f"SDP offer with the sections {', '.join(sections) or 'none'}: "
             "expected one audio, one video and one application section"
         )
+    candidates = sum(len(section.ice_candidates) for section in description.media)
+    if candidates > MAX_CANDIDATES:
+        raise BadOfferError(f"{candidates} candidates: expected at most {MAX_CANDIDATES}")
+    return description

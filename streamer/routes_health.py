@@ -1,5 +1,7 @@
 """What operators and the web client want to know about the server."""
 
+import secrets
+import time
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,7 @@ from streamer.access import Serving
 from streamer.studio import NotReadyError
 
 router = APIRouter(tags=["server"])
+_NAME_BYTES = 8
 _PROJECT_FILE = Path(__file__).parents[1] / "pyproject.toml"
 
 
@@ -54,5 +57,15 @@ async def config(service: Serving) -> dict[str, Any]:
         "size": settings.portrait.size,
         "badge": settings.badge,
         "max_sessions": settings.max_sessions,
-        "ice_servers": [{"urls": url} for url in settings.ice_servers],
+    }
+
+
+@router.get("/v1/ice-servers", summary="STUN and TURN for a client")
+async def ice_servers(service: Serving) -> dict[str, Any]:
+    """For `RTCPeerConnection`; credentials are made for this answer and soon expire."""
+    ice = service.settings.ice
+    servers = ice.servers(secrets.token_hex(_NAME_BYTES), time.time())
+    return {
+        "ice_servers": [server.describe() for server in servers],
+        "ice_transport_policy": "relay" if ice.relay_only else "all",
     }

@@ -7,17 +7,22 @@ from fastapi import APIRouter, Query, Request, Response, WebSocket
 from starlette.responses import PlainTextResponse
 
 from streamer.access import Serving
-from streamer.bodies import read_body, require_media_type
-from streamer.errors import RefusedError, response_for
+from streamer.errors import response_for
 from streamer.pcm_socket import feed_speech
 from streamer.session import Description
 from streamer.sessions import UnknownSessionError
-from streamer.studio import NotReadyError
+from streamer.signalling import (
+    FRAGMENT_BODY,
+    SDP,
+    SDP_BODY,
+    created,
+    ice_servers,
+    options,
+    read_fragment,
+    read_offer,
+)
 
-SDP = "application/sdp"
-MAX_OFFER_BYTES = 64 * 1024
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
-_SDP_BODY = {"required": True, "content": {SDP: {"schema": {"type": "string"}}}}
 
 
 @router.post(
@@ -25,7 +30,7 @@ _SDP_BODY = {"required": True, "content": {SDP: {"schema": {"type": "string"}}}}
     status_code=HTTPStatus.CREATED,
     summary="Start a session",
     response_class=PlainTextResponse,
-    openapi_extra={"requestBody": _SDP_BODY},
+    openapi_extra=SDP_BODY,
     responses={201: {"content": {SDP: {}}, "description": "The SDP answer."}},
 )
 async def start_session(
@@ -36,15 +41,29 @@ async def start_session(
     ] = None,
 ) -> Response:
     """Answer an SDP offer; the session lives until it is deleted or the peer is gone."""
-    require_media_type(request, SDP)
-    body = await read_body(request, MAX_OFFER_BYTES)
-    if not service.ready:
-        raise NotReadyError("the engine is still being loaded: try again in a few seconds")
+    offer = await read_offer(request, service)
     entry = service.avatars.get(avatar)
-    session, answer = await service.sessions.open(entry.avatar, _to_text(body))
-    location = f"/v1/sessions/{session.session_id}"
-    headers = {"Location": location}
-    return Response(answer, HTTPStatus.CREATED, headers, media_type=SDP)
+    session, answer = await service.sessions.open(entry.avatar, offer)
+    servers = ice_servers(service, session.session_id)
+    return created(answer, f"/v1/sessions/{session.session_id}", servers)
+
+
+@router.options("", status_code=HTTPStatus.NO_CONTENT, summary="What an offer must be")
+async def ask_before_offer() -> Response:
+    """Accept-Post names the type of an offer."""
+    return options("POST, OPTIONS", [])
+
+
+@router.patch(
+    "/{session_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    summary="Add ICE candidates",
+    openapi_extra=FRAGMENT_BODY,
+)
+async def trickle(session_id: str, request: Request, service: Serving) -> None:
+    """Take candidates found after the offer; If-Match holds the ETag of the answer."""
+    session = service.sessions.get(session_id)
+    await session.add_candidates(await read_fragment(request, session_id))
 
 
 @router.get("/{session_id}", summary="Statistics of a session")
@@ -76,12 +95,3 @@ async def speak(websocket: WebSocket, session_id: str, service: Serving) -> None
         return
     await websocket.accept()
     await feed_speech(websocket, session)
-
-
-def _to_text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise RefusedError(
-            HTTPStatus.BAD_REQUEST, "bad_offer", "offer: expected SDP as UTF-8 text"
-        ) from error

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -16,13 +15,14 @@ import numpy as np
 from engine.api import Avatar, BadPictureError, Engine, Picture, PortraitOptions, StreamOptions
 from engine.config import TIMING
 from streamer.avatars import Avatars
+from streamer.ice import IceSettings
 from streamer.metrics import Metrics
 from streamer.sessions import Sessions
 from streamer.studio import Crew, Lane, Studio
+from streamer.udp_ports import bound_to
 
 log = logging.getLogger(__name__)
 _SEED_BITS = 31
-_STUN_URL = re.compile(r"stun:[^:?\s]+(:\d{1,5})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +45,8 @@ class ServiceSettings:
     badge: bool = True
     seed: int | None = None  # None: each session has its own
     expression_strength: float = 1.0
-    ice_servers: tuple[str, ...] = ()
+    ice: IceSettings = field(default_factory=IceSettings)
     crew: Crew = field(default_factory=Crew)
-
-    def __post_init__(self) -> None:
-        for url in self.ice_servers:
-            if not _STUN_URL.fullmatch(url):
-                raise ValueError(f"STUN server {url!r}: expected stun:host or stun:host:port")
 
 
 class Service:
@@ -69,13 +64,14 @@ class Service:
             self.studio,
             self.metrics,
             settings.max_sessions,
-            list(settings.ice_servers),
+            settings.ice,
             self._stream_options,
         )
         self._unprepared: list[tuple[str, Picture]] = []
         self._owned = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._owned.enter_context(bound_to(self.settings.ice.udp_ports))
         self._owned.enter_context(self.studio)
         self._owned.push_async_callback(self.sessions.aclose)
         self.running.set()

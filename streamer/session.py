@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import av
 import numpy as np
+from aiortc import RTCConfiguration
 from aiortc.mediastreams import MediaStreamError
 
 from engine.api import Samples, Stream
@@ -33,6 +34,7 @@ from streamer.resample import Downsampler
 from streamer.speech_queue import SpeechQueue
 from streamer.stage import EnginePace, Release, Sound, Stage
 from streamer.tally import Tally
+from streamer.trickle import Fragment
 from streamer.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ class SessionParts:
     avatar_id: str
     stream: Stream
     worker: Worker
-    ice_servers: list[str]
+    network: RTCConfiguration
 
 
 class Session:
@@ -65,7 +67,7 @@ class Session:
         self.ended = asyncio.Event()
         self._metrics = metrics
         self._pace = EnginePace(parts.stream.look_ahead_frames, parts.stream.chunk_frames)
-        self._peer = Peer(parts.ice_servers, self)
+        self._peer = Peer(parts.network, self)
         self._performance = Performance(
             parts.worker, parts.stream, self._receive, self._engine_failed
         )
@@ -100,6 +102,10 @@ class Session:
     async def answer(self, offer: str) -> str:
         """SDP offer to SDP answer."""
         return await self._peer.answer(offer)
+
+    async def add_candidates(self, fragment: Fragment) -> None:
+        """Take ways to the visitor that were found after the offer."""
+        await self._peer.add_candidates(fragment)
 
     def interrupt(self) -> Interrupted:
         """Stop talking now."""

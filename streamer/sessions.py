@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 
 from engine.api import Avatar, AvatarError, StreamOptions
+from streamer.ice import IceSettings
 from streamer.logs import SESSION_ID
 from streamer.metrics import Metrics
 from streamer.session import Session, SessionParts
@@ -31,13 +33,13 @@ class Sessions:
         studio: Studio,
         metrics: Metrics,
         max_sessions: int,
-        ice_servers: list[str],
+        ice: IceSettings,
         make_options: Callable[[], StreamOptions],
     ) -> None:
         self.max_sessions = max_sessions
         self._studio = studio
         self._metrics = metrics
-        self._ice_servers = ice_servers
+        self._ice = ice
         self._make_options = make_options
         self._running: dict[str, tuple[Session, asyncio.Task[None]]] = {}
         self._opening = 0
@@ -84,12 +86,13 @@ class Sessions:
 
     async def _open(self, avatar: Avatar, offer: str) -> tuple[Session, str]:
         stream, worker = await self._studio.open(avatar, self._make_options())
+        session_id = secrets.token_urlsafe(_ID_BYTES)
         parts = SessionParts(
-            session_id=secrets.token_urlsafe(_ID_BYTES),
+            session_id=session_id,
             avatar_id=avatar.avatar_id,
             stream=stream,
             worker=worker,
-            ice_servers=self._ice_servers,
+            network=self._ice.configuration(session_id, time.time()),
         )
         session = Session(parts, self._metrics)
         try:

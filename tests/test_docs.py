@@ -15,7 +15,12 @@ ENDINGS = ("css", "html", "js", "json", "jsonl", "md", "png", "py", "safetensors
 OURS = re.compile(rf"\.?[\w-]+(/[\w.-]+)+/?|[\w-]+\.({'|'.join(ENDINGS)})|[\w-]+/|Makefile|LICENSE")
 LINK = re.compile(r"\]\(([^)#\s]+)")
 # Media types look like paths.
-NO_PATHS = {"application/sdp", "image/jpeg", "multipart/form-data"}
+NO_PATHS = {
+    "application/sdp",
+    "application/trickle-ice-sdpfrag",
+    "image/jpeg",
+    "multipart/form-data",
+}
 
 
 def paths_named_in(text: str) -> list[str]:

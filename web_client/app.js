@@ -5,7 +5,7 @@ import { byId } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { MicrophonePicker } from "./microphone_picker.js";
 import { Readout } from "./readout.js";
-import { getConfig } from "./server.js";
+import { getIce } from "./server.js";
 import { Stage } from "./stage.js";
 import { Status } from "./status.js";
 import { StepList } from "./steps.js";
@@ -51,7 +51,7 @@ function startPage() {
   const picker = new MicrophonePicker(() => void panel.changeMicrophone());
   const voice = new Voice(picker, steps, status);
   const parts = { gallery, voice, stage, steps, readout, status };
-  const panel = new CallPanel(parts, async () => (await getConfig()).ice_servers);
+  const panel = new CallPanel(parts, getIce);
   new UploadForm((avatar) => void gallery.load(avatar.id));
   void picker.refresh();
   void gallery.load();

@@ -23,13 +23,13 @@ export class Call {
   #isClosed = false;
 
   /**
-   * @param {RTCIceServer[]} iceServers
+   * @param {RTCConfiguration} network
    * @param {MediaStream | null} microphone  null to watch and listen only
    * @param {CallHandlers} handlers
    */
-  constructor(iceServers, microphone, handlers) {
+  constructor(network, microphone, handlers) {
     this.#handlers = handlers;
-    this.#peer = new RTCPeerConnection({ iceServers });
+    this.#peer = new RTCPeerConnection(network);
     this.#control = new Control(this.#peer.createDataChannel("control"), {
       ...handlers,
       onNotice: (notice) => this.#notice(notice),

@@ -10,7 +10,7 @@ import { transportSteps } from "./steps.js";
 
 export class CallPanel {
   #parts;
-  #iceServers;
+  #network;
   #buttons;
   #watch;
   /** @type {Call | null} */
@@ -22,10 +22,10 @@ export class CallPanel {
   /** Raised by every beginning and every end, so that what comes late knows that it is late. */
   #turn = 0;
 
-  /** @param {Parts} parts @param {() => Promise<RTCIceServer[]>} iceServers */
-  constructor(parts, iceServers) {
+  /** @param {Parts} parts @param {() => Promise<RTCConfiguration>} network */
+  constructor(parts, network) {
     this.#parts = parts;
-    this.#iceServers = iceServers;
+    this.#network = network;
     this.#watch = new CallWatch(parts.steps, parts.readout);
     this.#buttons = new CallButtons({
       onConnect: () => void this.#begin(),
@@ -69,9 +69,9 @@ export class CallPanel {
       if (isLate()) return;
       steps.set("signalling", "active");
       await this.#left;
-      const iceServers = await this.#iceServers();
+      const network = await this.#network();
       if (isLate()) return;
-      this.#call = this.#newCall(iceServers, isLate);
+      this.#call = this.#newCall(network, isLate);
       await this.#call.open(gallery.chosen?.id ?? null);
       if (!isLate()) steps.set("signalling", "done");
     } catch (error) {
@@ -79,10 +79,10 @@ export class CallPanel {
     }
   }
 
-  /** @param {RTCIceServer[]} iceServers @param {() => boolean} isLate */
-  #newCall(iceServers, isLate) {
+  /** @param {RTCConfiguration} network @param {() => boolean} isLate */
+  #newCall(network, isLate) {
     const { voice, stage, readout } = this.#parts;
-    return new Call(iceServers, voice.microphone, {
+    return new Call(network, voice.microphone, {
       onStream: (stream) => stage.play(stream, () => this.#watch.seeFirstFrame()),
       onTransport: (ice, connection) => this.#onTransport(ice, connection),
       onNotice: (notice) => isLate() || this.#onNotice(notice),

@@ -12,7 +12,7 @@ import { Problem } from "./problem.js";
  * @property {boolean} builtin
  */
 /** @typedef {{default: string | null, avatars: Avatar[]}} AvatarList */
-/** @typedef {{version: string, engine: string, ice_servers: RTCIceServer[]}} Config */
+/** @typedef {{version: string, engine: string}} Config */
 /** @typedef {{path: string, answer: string}} OpenedSession */
 /** @typedef {import("./problem.js").TextKey} TextKey */
 
@@ -72,6 +72,12 @@ async function request(path, options) {
 
 /** @returns {Promise<Config>} */
 export const getConfig = async () => (await request("/v1/config")).json();
+
+/** How to find a way to the server. @returns {Promise<RTCConfiguration>} */
+export async function getIce() {
+  const { ice_servers, ice_transport_policy } = await (await request("/v1/ice-servers")).json();
+  return { iceServers: ice_servers, iceTransportPolicy: ice_transport_policy };
+}
 
 /** @returns {Promise<AvatarList>} */
 export const getAvatars = async () => (await request("/v1/avatars")).json();

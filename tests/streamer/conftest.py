@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from engine.api import Picture, PortraitOptions
 from engine.picture import read_picture
+from streamer.app import build_app
 from streamer.serve import Address, serve
-from streamer.service import EngineParts, ServiceSettings
+from streamer.service import EngineParts, Service, ServiceSettings
 from tests.fakes import FakeEngine
 
 SIZE = 128
@@ -54,3 +57,31 @@ async def running_server(settings: ServiceSettings, parts: EngineParts) -> Async
 async def server(settings: ServiceSettings, parts: EngineParts) -> AsyncIterator[str]:
     async with running_server(settings, parts) as url:
         yield url
+
+
+@pytest.fixture
+async def service(settings: ServiceSettings, parts: EngineParts) -> AsyncIterator[Service]:
+    async with Service(settings, parts) as service:
+        await service.warm_up()
+        await service.fill_shelf()
+        yield service
+
+
+@pytest.fixture
+def web_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "web"
+    folder.mkdir()
+    (folder / "index.html").write_text("<title>hello</title>")
+    return folder
+
+
+@pytest.fixture
+def app(service: Service, web_folder: Path) -> FastAPI:
+    return build_app(service, web_folder)
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client

@@ -8,8 +8,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
-from fastapi import FastAPI
 from PIL import Image
 
 from engine.api import (
@@ -22,6 +20,7 @@ from engine.api import (
 from streamer.app import build_app
 from streamer.errors import response_for
 from streamer.service import EngineParts, Service, ServiceSettings
+from tests.streamer.refusals import assert_error, offer_with
 
 SDP = {"content-type": "application/sdp"}
 CONSENT = {"name": "Ada", "consent": "true"}
@@ -35,46 +34,6 @@ def png(level: int = 100, side: int = 32) -> bytes:
 
 def upload(data: bytes) -> dict[str, tuple[str, bytes, str]]:
     return {"picture": ("face.png", data, "image/png")}
-
-
-@pytest.fixture
-async def service(settings: ServiceSettings, parts: EngineParts) -> AsyncIterator[Service]:
-    async with Service(settings, parts) as service:
-        await service.warm_up()
-        await service.fill_shelf()
-        yield service
-
-
-@pytest.fixture
-def web_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "web"
-    folder.mkdir()
-    (folder / "index.html").write_text("<title>hello</title>")
-    return folder
-
-
-@pytest.fixture
-def app(service: Service, web_folder: Path) -> FastAPI:
-    return build_app(service, web_folder)
-
-
-@pytest.fixture
-async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
-
-
-def assert_error(answer: httpx.Response, status: int, code: str) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["x-request-id"]
-    body = answer.json()
-    assert list(body) == ["error"]
-    assert body["error"]["code"] == code
-    message = str(body["error"]["message"])
-    assert message
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize(
@@ -117,17 +76,6 @@ async def test_wrong_places(
 async def test_what_is_not_an_offer(http: httpx.AsyncClient, offer: bytes) -> None:
     answer = await http.post("/v1/sessions", content=offer, headers=SDP)
     assert_error(answer, 400, "bad_offer")
-
-
-async def offer_with(*kinds: str, channel: bool = True) -> str:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    for kind in kinds:
-        connection.addTransceiver(kind)
-    if channel:
-        connection.createDataChannel("control")
-    offer = await connection.createOffer()
-    await connection.close()
-    return str(offer.sdp)
 
 
 @pytest.mark.parametrize("kinds", [("audio",), ("video",), ("audio", "audio", "video")])
@@ -260,7 +208,6 @@ async def test_the_server_describes_itself(http: httpx.AsyncClient) -> None:
         "size": 128,
         "badge": True,
         "max_sessions": 2,
-        "ice_servers": [],
     }
     assert (await http.get("/healthz")).status_code == 200
     assert (await http.get("/readyz")).status_code == 200
