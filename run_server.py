@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from engine.api import MAX_SIZE, MAX_STRENGTH, MIN_SIZE, AvatarError, Engine, Framing, Picture
+from engine.api import MAX_SIZE, MIN_SIZE, AvatarError, Engine, Framing, Picture
 from engine.api import PortraitOptions as Portrait
+from engine.direction import MAX_STRENGTH
 from engine.picture import read_picture, read_picture_file
 from engine.portraits import bundled_portraits
 from streamer.engine_source import EngineSource

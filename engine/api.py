@@ -12,6 +12,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.direction import MAX_STRENGTH, Direction, PuppetFrame
+
 Samples: TypeAlias = NDArray[np.float32]  # [time], mono, 16 kHz, -1..1
 Picture: TypeAlias = NDArray[np.uint8]  # [height, width, 3], RGB
 # What a frame may be where it was allowed: a picture, or its I420 planes one below the other,
@@ -19,7 +21,6 @@ Picture: TypeAlias = NDArray[np.uint8]  # [height, width, 3], RGB
 Frame: TypeAlias = NDArray[np.uint8]
 
 MIN_SIZE, MAX_SIZE = 128, 1920  # output pixels
-MAX_STRENGTH = 2.0
 
 
 class AvatarError(Exception):
@@ -52,6 +53,18 @@ class BadAudioError(AvatarError):
 
 class StreamClosedError(AvatarError):
     """A stream was used after `close`."""
+
+
+class CannotDirectError(AvatarError):
+    """A direction that this engine, or this stream, has no means to follow."""
+
+
+class UnknownGestureError(AvatarError):
+    """A gesture that the table does not have."""
+
+
+class UnknownEmotionError(AvatarError):
+    """An emotion that the table does not have."""
 
 
 class EngineFullError(AvatarError):
@@ -168,6 +181,44 @@ class Stream(Protocol):
         """Release the stream; safe to call twice."""
         ...
 
+    def direct(self, direction: Direction) -> None:
+        """Act like this from the next frame on, eased; it survives `reset`.
+
+        Values beyond the limits are brought back to them. Raises `UnknownEmotionError`, and
+        `CannotDirectError` for what the engine has no means to follow.
+        """
+        ...
+
+    def gesture(self, name: str) -> None:
+        """Begin a named gesture with the next frame, in place of one that is still going on.
+
+        Raises `UnknownGestureError`, which lists the known, and `CannotDirectError`.
+        """
+        ...
+
+    def puppet(self, frame: PuppetFrame | None) -> None:
+        """Follow a camera from the next frame on: head and upper face, the mouth stays the voice's.
+
+        None, or nothing new for half a second, eases back to generated motion. Raises
+        `CannotDirectError`.
+        """
+        ...
+
+
+class Watcher(Protocol):
+    """Follows one person before a camera. Not for use by two threads at once."""
+
+    def see(self, picture: Picture) -> PuppetFrame | None:
+        """What the next picture [height, width, 3] uint8 RGB shows; None without a face.
+
+        The person's rest is what the camera saw of them so far, so the first second settles.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the watcher; safe to call twice."""
+        ...
+
 
 class Engine(Protocol):
     """A loaded model. `prepare` and `open` may be called from any thread, one at a time."""
@@ -178,6 +229,10 @@ class Engine(Protocol):
 
     def open(self, avatar: Avatar, options: StreamOptions) -> Stream:
         """Start a stream."""
+        ...
+
+    def watch(self) -> Watcher:
+        """Start to follow somebody before a camera, for `Stream.puppet`."""
         ...
 
 

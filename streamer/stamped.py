@@ -14,7 +14,9 @@ from engine.api import (
     Stream,
     StreamOptions,
     Unit,
+    Watcher,
 )
+from engine.direction import Direction, PuppetFrame
 from streamer.performance import to_planes
 from streamer.timecode import Code, OnsetFinder, stamp
 
@@ -57,6 +59,18 @@ class StampedStream:
         """As the stream inside; the strip calls the epoch a generation."""
         self._stream.reset(epoch)
 
+    def direct(self, direction: Direction) -> None:
+        """As the stream inside."""
+        self._stream.direct(direction)
+
+    def gesture(self, name: str) -> None:
+        """As the stream inside."""
+        self._stream.gesture(name)
+
+    def puppet(self, frame: PuppetFrame | None) -> None:
+        """As the stream inside."""
+        self._stream.puppet(frame)
+
     def close(self) -> None:
         """As the stream inside."""
         self._stream.close()
@@ -80,6 +94,10 @@ class StampedEngine:
         """A stamped stream; where a frame must be RGB there is no strip."""
         stream = self._engine.open(avatar, options)
         return StampedStream(stream) if options.planes else stream
+
+    def watch(self) -> Watcher:
+        """As the engine inside."""
+        return self._engine.watch()
 
 
 def loading_stamped(load: Callable[[], Engine], *, is_benchmark: bool) -> Callable[[], Engine]:

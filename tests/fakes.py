@@ -16,6 +16,8 @@ from engine.api import (
     check_samples,
 )
 from engine.config import TIMING
+from engine.direction import Direction, Pose, PuppetFrame
+from engine.repertoire import repertoire
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,10 @@ class FakeAvatar:
 
 @dataclass
 class FakeStream:
-    """Frames are grey with a bar whose height follows the level of the unit's own samples."""
+    """Frames are grey with a bar whose height follows the level of the unit's own samples.
+
+    The bar moves to the right by the yaw that was asked for, at once.
+    """
 
     avatar: Avatar
     options: StreamOptions
@@ -39,6 +44,9 @@ class FakeStream:
     chunk_frames: int = 1
     repaired_frames: int = 0
     rest: Samples = field(default_factory=lambda: np.empty(0, np.float32))
+    direction: Direction = field(default_factory=Direction)
+    gestures: list[str] = field(default_factory=list)
+    puppet_frame: PuppetFrame | None = None
 
     def push(self, samples: Samples) -> list[Unit]:
         if self.closed:
@@ -65,14 +73,25 @@ class FakeStream:
     def close(self) -> None:
         self.closed = True
 
+    def direct(self, direction: Direction) -> None:
+        repertoire().emotion(direction.emotion)
+        self.direction = direction.limited()[0]
+
+    def gesture(self, name: str) -> None:
+        repertoire().gesture(name)
+        self.gestures.append(name)
+
+    def puppet(self, frame: PuppetFrame | None) -> None:
+        self.puppet_frame = frame
+
     def _unit(self, samples: Samples) -> Unit:
         picture = self.avatar.still.copy()
-        height = picture.shape[0]
+        height, width = picture.shape[:2]
         level = float(np.sqrt(np.mean(samples**2)))
         bar = min(height // 2, int(level * 4 * height))
-        picture[height // 2 : height // 2 + bar, picture.shape[1] // 3 : -picture.shape[1] // 3] = (
-            255
-        )
+        pose = self.direction.pose if self.puppet_frame is None else self.puppet_frame.pose
+        left = width // 3 + round(pose.yaw * width / 100)
+        picture[height // 2 : height // 2 + bar, left : left + width // 3] = 255
         self.frames += 1
         return Unit(self.frames - 1, self.epoch, picture, samples.copy())
 
@@ -88,3 +107,18 @@ class FakeEngine:
 
     def open(self, avatar: Avatar, options: StreamOptions) -> FakeStream:
         return FakeStream(avatar, options)
+
+    def watch(self) -> "FakeWatcher":
+        return FakeWatcher()
+
+
+class FakeWatcher:
+    """Takes the brightness of a picture for the yaw of a head: grey looks straight on."""
+
+    def see(self, picture: Picture) -> PuppetFrame | None:
+        if not picture.any():
+            return None
+        return PuppetFrame(pose=Pose(yaw=(float(picture.mean()) - 128) / 10))
+
+    def close(self) -> None:
+        pass

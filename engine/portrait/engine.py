@@ -11,6 +11,8 @@ import torch
 from engine.api import Avatar, AvatarError, Engine, Picture, PortraitOptions, StreamOptions
 from engine.cache import cache_folder
 from engine.portrait.channels import CHANNELS
+from engine.portrait.geometry import PoseSolver
+from engine.portrait.landmarks import FaceLandmarker
 from engine.portrait.motion import MotionModel
 from engine.portrait.mouth_painter import WEIGHTS_PATH as MOUTH_WEIGHTS
 from engine.portrait.mouth_painter import MouthModel, MouthPainter
@@ -18,6 +20,7 @@ from engine.portrait.prepare import Preparer
 from engine.portrait.renderer import Renderer, Scene
 from engine.portrait.scene_file import SceneCache, scene_id
 from engine.portrait.stream import PortraitStream
+from engine.portrait.watcher import CameraWatcher
 
 DEVICES = ("auto", "cpu")
 
@@ -68,6 +71,10 @@ class PortraitEngine:
             raise AvatarError(f"expected an avatar of the portrait engine, got {avatar!r}")
         renderer = Renderer(avatar.scene, avatar.mouth_painter)
         return PortraitStream(renderer, avatar, self._model, options)
+
+    def watch(self) -> CameraWatcher:
+        """Start to follow somebody before a camera; each watcher has networks of its own."""
+        return CameraWatcher(FaceLandmarker(), PoseSolver(self._preparer.canonical))
 
 
 def load_engine(device: str = "auto", cache: Path | None = None) -> Engine:

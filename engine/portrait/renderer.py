@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.api import Picture
+from engine.portrait.acting import NEAR_SCALE
 from engine.portrait.channels import CHANNELS, SHAPE, Channel
 from engine.portrait.fields import Patch, Rigid
 from engine.portrait.interior import EyeInterior, MouthInterior
@@ -20,7 +21,6 @@ from engine.portrait.landmarks import Floats
 from engine.portrait.mouth_painter import MouthLook, MouthPainter
 from engine.portrait.rig import Aperture, Rig
 
-_NEAR_SCALE = 0.016  # growth per centimetre nearer: a face at arm's length
 _OVERLAP_PIXELS = 0.75  # how far the layers of an aperture overlap, so that no crack shows
 _NO_MAP = np.empty(0, np.float32)  # the maps hold x and y together
 _TURN_LIMIT = 0.26  # radians; beyond it the still has nothing to show
@@ -53,7 +53,7 @@ def rigid_motion(motion: Floats, rig: Rig) -> Rigid:
     about_z = np.array([[cos(roll), -sin(roll), 0], [sin(roll), cos(roll), 0], [0, 0, 1]])
     flip = np.array([1, -1, -1])
     turn = about_z @ about_y @ about_x * flip[:, None] * flip
-    scale = 1 + _NEAR_SCALE * motion[Channel.SHIFT_NEAR]
+    scale = 1 + NEAR_SCALE * motion[Channel.SHIFT_NEAR]
     shift = np.array([motion[Channel.SHIFT_LEFT], -motion[Channel.SHIFT_UP], 0])
     return Rigid((turn * scale).astype(np.float32), (shift * rig.pixels_per_cm).astype(np.float32))
 

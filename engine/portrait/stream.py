@@ -4,6 +4,8 @@ import numpy as np
 
 from engine.api import Avatar, Samples, StreamOptions, Unit
 from engine.badge import BadgePainter
+from engine.direction import Direction, PuppetFrame
+from engine.portrait.acting import Acting
 from engine.portrait.channels import MOUTH
 from engine.portrait.landmarks import Floats
 from engine.portrait.life import SpeechLife, life
@@ -23,6 +25,7 @@ class PortraitStream:
         self._badge = BadgePainter(width, height) if options.badge else None
         self._motion = model.open(options.expression_strength, options.seed)
         self._speech_life = SpeechLife(options.seed)
+        self._acting = Acting(options.expression_strength)
         self._seed = options.seed
         self._life_frame = options.life_frame  # of frame 0 of this epoch
         self._cutter = UnitCutter(LOOK_AHEAD_FRAMES)
@@ -65,6 +68,21 @@ class PortraitStream:
         """Release the stream; safe to call twice."""
         self._cutter.close()
 
+    def direct(self, direction: Direction) -> None:
+        """Act like this from the next frame on, eased; at once if there was no frame yet.
+
+        Raises `UnknownEmotionError`.
+        """
+        self._acting.direct(direction)
+
+    def gesture(self, name: str) -> None:
+        """Begin a named gesture with the next frame. Raises `UnknownGestureError`."""
+        self._acting.gesture(name)
+
+    def puppet(self, frame: PuppetFrame | None) -> None:
+        """Follow a camera from the next frame on; None, or half a second without news: no more."""
+        self._acting.puppet(frame)
+
     def _advance(self, piece: Samples) -> list[Unit]:
         """Take one frame of samples; return the unit that it completes, if any."""
         mouth = self._motion.push(piece)
@@ -80,4 +98,4 @@ class PortraitStream:
         frame = self._life_frame + self._cutter.next_frame
         motion = life(self._seed, frame) + self._speech_life.push(self._motion.loudness, frame)
         motion[MOUTH] = mouth
-        return np.asarray(motion, np.float32)
+        return self._acting.apply(np.asarray(motion, np.float32))

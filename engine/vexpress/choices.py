@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from engine.api import MAX_STRENGTH, AvatarError
+from engine.api import AvatarError
+from engine.direction import MAX_STRENGTH
 from engine.vexpress.audio_frontend import ROWS_PER_FRAME
 from engine.vexpress.config import ModelConfig
 from engine.vexpress.flags import Flags, NumberType

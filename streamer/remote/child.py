@@ -13,25 +13,34 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from engine.api import Avatar, Engine, Stream, Unit
+from engine.api import Avatar, Engine, Stream, Unit, Watcher
 from streamer.logs import LogFormat, set_up_logging
 from streamer.remote.messages import (
     BLOCK_BYTES,
+    Acting,
     Close,
+    Direct,
     Done,
+    Follow,
     Forget,
     Load,
+    LookAway,
     More,
     Open,
     Opened,
     PlacedUnit,
+    Play,
     Prepare,
     Prepared,
     Push,
     Reply,
     Request,
     Reset,
+    See,
+    Seen,
     Units,
+    Watch,
+    Watching,
     failed,
 )
 
@@ -46,6 +55,7 @@ class EngineHost:
         self._engine: Engine | None = None
         self._avatars: dict[int, Avatar] = {}
         self._streams: dict[int, Stream] = {}
+        self._watchers: dict[int, Watcher] = {}
         self._waiting: list[Unit] = []
         self._pushed: Stream | None = None
 
@@ -59,9 +69,10 @@ class EngineHost:
                 return self._at_desk(request)
             case Push() | More():
                 return self._compute(request)
-            case Reset():
-                self._streams[request.stream].reset(request.epoch)
-                return Done()
+            case Reset() | Direct() | Play() | Follow():
+                return self._act(request)
+            case Watch() | See() | LookAway():
+                return self._watch(request)
             case Close():
                 self._streams.pop(request.stream).close()
                 return Done()
@@ -79,6 +90,29 @@ class EngineHost:
         stream = self._engine.open(self._avatars[request.avatar], request.options)
         self._streams[request.stream] = stream
         return Opened(stream.look_ahead_frames, stream.chunk_frames)
+
+    def _act(self, request: Reset | Acting) -> Done:
+        stream = self._streams[request.stream]
+        match request:
+            case Reset():
+                stream.reset(request.epoch)
+            case Direct():
+                stream.direct(request.direction)
+            case Play():
+                stream.gesture(request.gesture)
+            case Follow():
+                stream.puppet(request.frame)
+        return Done()
+
+    def _watch(self, request: Watching) -> Reply:
+        if isinstance(request, See):
+            return Seen(self._watchers[request.watcher].see(request.picture))
+        if isinstance(request, LookAway):
+            del self._watchers[request.watcher]
+        else:
+            assert self._engine is not None
+            self._watchers[request.watcher] = self._engine.watch()
+        return Done()
 
     def _compute(self, request: Push | More) -> Units:
         if isinstance(request, Push):

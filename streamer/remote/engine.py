@@ -24,14 +24,19 @@ from engine.api import (
     StreamOptions,
     Unit,
 )
+from engine.direction import Direction, PuppetFrame
 from streamer.remote.messages import (
+    Acting,
     Close,
+    Direct,
     Done,
     EngineGoneError,
+    Follow,
     Forget,
     More,
     Open,
     Opened,
+    Play,
     Prepare,
     Prepared,
     Push,
@@ -41,6 +46,7 @@ from streamer.remote.messages import (
 )
 from streamer.remote.pictures import Pictures, RemoteAvatar
 from streamer.remote.process import ChildLog, EngineProcess, Patience
+from streamer.remote.watcher import RemoteWatcher
 
 log = logging.getLogger(__name__)
 MAX_PAUSE_S = 30.0
@@ -118,6 +124,10 @@ class RemoteEngine:
         request = Open(number, avatar.number, options)
         opened = process.ask_desk(request, Opened, self._patience.desk_s)
         return RemoteStream(self, process, number, opened, self._patience)
+
+    def watch(self) -> "RemoteWatcher":
+        """Start to follow somebody before a camera, in the process that runs now."""
+        return RemoteWatcher(self._running(), next(self._numbers), self._patience)
 
     def _prepare(self, process: EngineProcess, request: Prepare) -> Prepared:
         prepared = process.ask_desk(request, Prepared, self._patience.desk_s)
@@ -205,8 +215,19 @@ class RemoteStream:
 
     def reset(self, epoch: int) -> None:
         """Begin an epoch."""
-        self._check()
-        self._process.ask_live(Reset(self._number, epoch), Done, self._patience.push_s)
+        self._tell(Reset(self._number, epoch))
+
+    def direct(self, direction: Direction) -> None:
+        """Act like this."""
+        self._tell(Direct(self._number, direction))
+
+    def gesture(self, name: str) -> None:
+        """Begin a gesture."""
+        self._tell(Play(self._number, name))
+
+    def puppet(self, frame: PuppetFrame | None) -> None:
+        """Follow a camera, or none."""
+        self._tell(Follow(self._number, frame))
 
     def close(self) -> None:
         """Release the stream; safe to call twice, and when its process is gone."""
@@ -214,6 +235,10 @@ class RemoteStream:
             return
         with suppress(EngineGoneError):
             self._process.ask_live(Close(self._number), Done, self._patience.push_s)
+
+    def _tell(self, request: Reset | Acting) -> None:
+        self._check()
+        self._process.ask_live(request, Done, self._patience.push_s)
 
     def _check(self) -> None:
         if not self._end.alive:

@@ -20,6 +20,7 @@ from engine.api import (
     Samples,
     StreamOptions,
 )
+from engine.direction import Direction, PuppetFrame
 
 BLOCK_BYTES = 12 * 2**20  # one picture of the largest size, or thirty of the usual
 assert BLOCK_BYTES >= MAX_SIZE * MAX_SIZE * 3
@@ -87,13 +88,63 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class Direct:
+    """Let a stream act like this."""
+
+    stream: int
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Let a stream begin a gesture."""
+
+    stream: int
+    gesture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Let a stream follow a camera, or none."""
+
+    stream: int
+    frame: PuppetFrame | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Start to follow somebody before a camera, under a number."""
+
+    watcher: int
+
+
+@dataclass(frozen=True, slots=True)
+class See:
+    """The camera's next picture."""
+
+    watcher: int
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class LookAway:
+    """Follow that camera no more."""
+
+    watcher: int
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End a stream."""
 
     stream: int
 
 
-Request: TypeAlias = Load | Prepare | Forget | Open | Push | More | Reset | Close
+Acting: TypeAlias = Direct | Play | Follow
+Watching: TypeAlias = Watch | See | LookAway
+Request: TypeAlias = (
+    Load | Prepare | Forget | Open | Push | More | Reset | Acting | Watching | Close
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +184,13 @@ class Units:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Answers `See`."""
+
+    frame: PuppetFrame | None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Answers all that has nothing to tell."""
 
@@ -144,7 +202,7 @@ class Failed:
     error: AvatarError
 
 
-Reply: TypeAlias = Prepared | Opened | Units | Done | Failed
+Reply: TypeAlias = Prepared | Opened | Units | Seen | Done | Failed
 
 
 def failed(error: Exception) -> Failed:

@@ -15,6 +15,9 @@ from engine.api import (
     PortraitOptions,
     StreamOptions,
 )
+from engine.portrait.geometry import Canonical, PoseSolver
+from engine.portrait.landmarks import FaceLandmarker
+from engine.portrait.watcher import CameraWatcher
 from engine.stream.denoise import StreamingDenoiser, StreamPlan
 from engine.stream.noise import FrameNoise
 from engine.stream.runner import Runner
@@ -96,6 +99,11 @@ class VExpressEngine:
             conditions = VoiceAndPlaces(self._voice(), places)
             denoiser = self._denoiser(known, options, {KPS: known.kps})
             return FollowingStream(conditions, denoiser, model.decoder, known, options)
+
+    @staticmethod
+    def watch() -> CameraWatcher:
+        """Start to follow somebody before a camera."""
+        return CameraWatcher(FaceLandmarker(), PoseSolver(Canonical.load()))
 
     def _voice(self) -> Voice:
         model = self.model

@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from engine.api import (
     Unit,
 )
 from engine.config import TIMING
+from engine.direction import Direction, Pose, PuppetFrame
 from engine.portrait.engine import PortraitAvatar, load_engine
 from tests.fakes import FakeAvatar
 from tests.speech import syllables
@@ -105,6 +107,58 @@ def test_reset_leaves_no_trace_but_life_goes_on(
     fresh = run(engine.open(avatar, StreamOptions(seed=5, life_frame=shown)), [speech])
     assert {unit.epoch for unit in units} == {7}
     assert_same(units, fresh)
+
+
+def follow(stream: Stream, speech: Samples, step: int, acts: dict[int, str]) -> list[Unit]:
+    """Push `step` samples at a time; before the sample number `acts` names, do what it says."""
+    units, edges = list[Unit](), sorted({*range(0, len(speech), step), *acts, len(speech)})
+    for first, last in pairwise(edges):
+        if first in acts:
+            stream.gesture(acts[first])
+            stream.direct(Direction(pose=Pose(yaw=first % 9), emotion="smile"))
+            stream.puppet(PuppetFrame(brows_up=0.2) if first % 2 else None)
+        units += stream.push(speech[first:last])
+    return units + stream.flush()
+
+
+@FEW
+@given(
+    acts=st.dictionaries(st.integers(1, 9_000), st.sampled_from(["nod", "blink"]), max_size=3),
+    step=st.integers(300, 4_000),
+)
+def test_cutting_the_input_differently_changes_nothing_in_what_is_directed(
+    engine: Engine, avatar: PortraitAvatar, speech: Samples, acts: dict[int, str], step: int
+) -> None:
+    whole, cut = (
+        follow(engine.open(avatar, StreamOptions()), speech[:9_600], size, acts)
+        for size in (len(speech), step)
+    )
+    assert_same(whole, cut)
+
+
+def test_direction_survives_reset(engine: Engine, avatar: PortraitAvatar, speech: Samples) -> None:
+    stream = engine.open(avatar, StreamOptions())
+    stream.direct(Direction(pose=Pose(yaw=9)))
+    stream.push(speech[:640])
+    stream.reset(epoch=1)
+    turned = run(stream, [speech[:640]])[0].picture
+    fresh = engine.open(avatar, StreamOptions())
+    fresh.direct(Direction(pose=Pose(yaw=9)))
+    assert np.array_equal(turned, run(fresh, [speech[:640]])[0].picture)
+    plain = run(engine.open(avatar, StreamOptions()), [speech[:640]])[0].picture
+    assert not np.array_equal(turned, plain)
+
+
+def test_a_camera_sees_yaw_with_its_sign_and_rest_is_what_it_saw(
+    engine: Engine, hopper: Picture
+) -> None:
+    watcher = engine.watch()
+    rest = [watcher.see(hopper) for _ in range(3)]
+    assert all(frame is not None and abs(frame.pose.yaw) < 0.5 for frame in rest)
+    higher = watcher.see(np.roll(hopper, -12, axis=0))
+    assert higher is not None
+    assert 0.02 < higher.pose.y < 0.2
+    assert watcher.see(np.zeros_like(hopper)) is None
 
 
 def test_memory_stays_flat(engine: Engine, avatar: PortraitAvatar, speech: Samples) -> None:

@@ -20,8 +20,11 @@ from engine.api import (
     StreamClosedError,
     StreamOptions,
     Unit,
+    UnknownEmotionError,
+    UnknownGestureError,
 )
 from engine.config import TIMING
+from engine.direction import Direction, Pose, PuppetFrame
 from streamer.engine_source import EngineSource
 from streamer.remote.engine import MAX_PAUSE_S, RemoteEngine, pause_after
 from streamer.remote.messages import EngineFaultError, EngineGoneError
@@ -92,6 +95,27 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end_s
         time.sleep(0.01)
+
+
+def test_direction_and_camera_reach_the_other_process(scene: Scene) -> None:
+    far, grey = scene.open(), np.full((64, 64, 3), 168, np.uint8)
+    plain = far.push(frames_of(3))[0].picture
+    far.direct(Direction(pose=Pose(yaw=9)))
+    turned = far.push(frames_of(3))[0].picture
+    assert not np.array_equal(plain, turned)
+    far.gesture("nod")
+    with pytest.raises(UnknownGestureError, match="nod, shake"):
+        far.gesture("waltz")
+    with pytest.raises(UnknownEmotionError, match="neutral"):
+        far.direct(Direction(emotion="envy"))
+    watcher = scene.engine.watch()
+    frame = watcher.see(grey)
+    assert frame == PuppetFrame(pose=Pose(yaw=4))
+    far.puppet(frame)
+    assert not np.array_equal(far.push(frames_of(1))[0].picture, turned)
+    assert watcher.see(grey * 0) is None
+    watcher.close()
+    watcher.close()
 
 
 def test_it_paints_what_an_engine_of_our_own_paints(scene: Scene) -> None:
