@@ -55,14 +55,30 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """Server to browser: the session will end soon."""
+
+    in_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """Server to browser: the session is about to end."""
 
     reason: str
 
 
-Message: TypeAlias = Interrupt | Ping | Pong | Interrupted | Stats | Closing
-_KINDS: tuple[type[Message], ...] = (Interrupt, Ping, Pong, Interrupted, Stats, Closing)
+Message: TypeAlias = Interrupt | Ping | Pong | Interrupted | Stats | Ending | Closing
+_KINDS: tuple[type[Message], ...] = (
+    Interrupt,
+    Ping,
+    Pong,
+    Interrupted,
+    Stats,
+    Ending,
+    Closing,
+)
 _TYPES: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in _KINDS}
 
 

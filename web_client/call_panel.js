@@ -116,6 +116,8 @@ export class CallPanel {
       stage.showSpeech(notice.speaking);
     } else if (notice.type === "interrupted") {
       status.tell("status_interrupted", { seconds: Math.round(notice.position_s * 10) / 10 });
+    } else if (notice.type === "ending") {
+      status.tell("status_ending", { seconds: Math.round(notice.in_s), reason: notice.reason });
     } else {
       this.#end();
       status.tell("status_closing", { reason: notice.reason });

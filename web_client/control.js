@@ -3,7 +3,7 @@
 import { Problem } from "./problem.js";
 import { decode, encode } from "./protocol.js";
 
-/** @typedef {import("./protocol.js").Interrupted | import("./protocol.js").Closing | import("./protocol.js").Stats} Notice */
+/** @typedef {import("./protocol.js").Interrupted | import("./protocol.js").Ending | import("./protocol.js").Closing | import("./protocol.js").Stats} Notice */
 
 const PING_EVERY_MS = 1000;
 const KEPT_PINGS = 10;

@@ -5,6 +5,7 @@
 /** @typedef {{type: "ping", id: number}} Ping  to the server: the page is alive */
 /** @typedef {{type: "pong", id: number}} Pong  from the server, at once */
 /** @typedef {{type: "interrupted", epoch: number, position_s: number}} Interrupted  from the server */
+/** @typedef {{type: "ending", in_s: number, reason: string}} Ending  from the server: the session will end in so many seconds */
 /** @typedef {{type: "closing", reason: string}} Closing  from the server: the session is about to end */
 /**
  * From the server, once a second.
@@ -21,7 +22,7 @@
  * @property {boolean} speaking
  */
 /** @typedef {Interrupt | Ping} ToServer */
-/** @typedef {Pong | Interrupted | Closing | Stats} FromServer */
+/** @typedef {Pong | Interrupted | Ending | Closing | Stats} FromServer */
 
 const COUNTS = ["shown_frames", "repeated_frames", "dropped_frames", "dropped_samples"];
 
@@ -31,6 +32,7 @@ const CHECKS = {
   ping: (value) => Number.isInteger(value.id),
   pong: (value) => Number.isInteger(value.id),
   interrupted: (value) => Number.isInteger(value.epoch) && Number.isFinite(value.position_s),
+  ending: (value) => Number.isFinite(value.in_s) && typeof value.reason === "string",
   closing: (value) => typeof value.reason === "string",
   stats: (value) =>
     COUNTS.every((name) => Number.isInteger(value[name])) &&

@@ -27,6 +27,7 @@ export const ENGLISH = {
   status_unmuted: "Your microphone is on.",
   status_interrupted: "Interrupted after {seconds} s.",
   status_ended: "Disconnected.",
+  status_ending: "The session ends in {seconds} s: {reason}.",
   status_closing: "The server ended the session: {reason}.",
 
   portrait: "Portrait",

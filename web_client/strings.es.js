@@ -28,6 +28,7 @@ export const SPANISH = {
   status_unmuted: "Tu micrófono está activo.",
   status_interrupted: "Interrumpido a los {seconds} s.",
   status_ended: "Desconectado.",
+  status_ending: "La sesión termina en {seconds} s: {reason}.",
   status_closing: "El servidor terminó la sesión: {reason}.",
 
   portrait: "Retrato",

@@ -22,6 +22,7 @@ def test_the_golden_file_shows_every_message() -> None:
         protocol.Pong,
         protocol.Interrupted,
         protocol.Stats,
+        protocol.Ending,
         protocol.Closing,
     }
 
