@@ -3,6 +3,7 @@
 `python run_server.py doctor` says what this machine can do.
 """
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from engine.picture import read_picture, read_picture_file
 from engine.portraits import bundled_portraits
 from streamer.engine_source import EngineSource
 from streamer.ice import IceSettings, port_range, read_secret
+from streamer.lease import LeaseTerms
 from streamer.logs import LogFormat, set_up_logging
 from streamer.remote.process import ChildLog
 from streamer.serve import Address, run
 from streamer.service import EngineParts, ServiceSettings
+from streamer.sessions import SessionRules
 from streamer.stamped import loading_stamped
 from streamer.studio import Crew
 
@@ -86,6 +89,13 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     ] = None,
     framing: Annotated[Framing, Option(help="Head, or full picture.")] = Framing.CROP,
     max_sessions: Annotated[int, Option(min=1, max=100, help="Visitors at a time.")] = 4,
+    admit_by_cost: Annotated[bool, Option(help="Refuse whom the machine has no time for.")] = True,
+    session_limit: Annotated[
+        float, Option(min=0, help="Minutes that a visitor may stay; 0 for any time.")
+    ] = 0,
+    drain: Annotated[
+        float, Option(min=0, max=3600, help="Seconds that visitors get after SIGTERM.")
+    ] = 30,
     badge: Annotated[bool, Option(help="Show the AI avatar badge.")] = True,
     seed: Annotated[int | None, Option(help="Of idle motion; random if left out.")] = None,
     expression_strength: Annotated[float, Option(min=0, max=MAX_STRENGTH)] = 1.0,
@@ -145,7 +155,12 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
         settings = ServiceSettings(
             data_folder=data_dir.expanduser(),
             portrait=Portrait(size=loading.size, framing=framing),
-            max_sessions=max_sessions,
+            sessions=SessionRules(
+                max_sessions=max_sessions,
+                by_cost=admit_by_cost,
+                terms=LeaseTerms(limit_s=session_limit * 60 if session_limit else math.inf),
+            ),
+            drain_s=drain,
             badge=badge,
             seed=seed,
             expression_strength=expression_strength,

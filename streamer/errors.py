@@ -18,6 +18,7 @@ from engine.api import (
     NoFaceError,
     SeveralFacesError,
 )
+from streamer.admission import ServerFullError
 from streamer.avatars import (
     BuiltInAvatarError,
     TooManyAvatarsError,
@@ -27,7 +28,7 @@ from streamer.avatars import (
 from streamer.peer import BadOfferError
 from streamer.remote.messages import EngineGoneError
 from streamer.request_ids import REQUEST_ID_HEADER, request_id_of
-from streamer.sessions import ServerFullError, UnknownSessionError
+from streamer.sessions import DrainingError, UnknownSessionError
 from streamer.studio import NotReadyError
 from streamer.trickle import BadFragmentError, IceRestartError, TooManyCandidatesError
 from streamer.udp_ports import NoUdpPortError
@@ -52,6 +53,7 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (FaceTurnedError, HTTPStatus.UNPROCESSABLE_ENTITY, "face_turned"),
     (BadPictureError, HTTPStatus.UNPROCESSABLE_ENTITY, "bad_picture"),
     (ServerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "server_full"),
+    (DrainingError, HTTPStatus.SERVICE_UNAVAILABLE, "draining"),
     (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),
     (NoUdpPortError, HTTPStatus.SERVICE_UNAVAILABLE, "no_udp_port"),
     (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),

@@ -12,7 +12,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from engine.config import TIMING
 from streamer.access import Serving
-from streamer.studio import NotReadyError
 
 router = APIRouter(tags=["server"])
 _NAME_BYTES = 8
@@ -35,8 +34,7 @@ async def health() -> dict[str, str]:
 @router.get("/readyz", summary="Are the models warm?")
 async def readiness(service: Serving) -> dict[str, str]:
     """503 until the default avatar can be talked to."""
-    if not service.ready:
-        raise NotReadyError("the engine is still being loaded: try again in a few seconds")
+    service.check_ready()
     return {"status": "ready"}
 
 
@@ -56,7 +54,7 @@ async def config(service: Serving) -> dict[str, Any]:
         "frame_rate_hz": TIMING.frame_rate_hz,
         "size": settings.portrait.size,
         "badge": settings.badge,
-        "max_sessions": settings.max_sessions,
+        "max_sessions": settings.sessions.max_sessions,
     }
 
 

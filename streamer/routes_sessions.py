@@ -13,6 +13,7 @@ from streamer.session import Description
 from streamer.sessions import UnknownSessionError
 from streamer.signalling import (
     FRAGMENT_BODY,
+    RECLAIM_HEADER,
     SDP,
     SDP_BODY,
     created,
@@ -42,10 +43,16 @@ async def start_session(
 ) -> Response:
     """Answer an SDP offer; the session lives until it is deleted or the peer is gone."""
     offer = await read_offer(request, service)
-    entry = service.avatars.get(avatar)
-    session, answer = await service.sessions.open(entry.avatar, offer)
+    token = request.headers.get(RECLAIM_HEADER)
+    if token is None:
+        entry = service.avatars.get(avatar)
+        session, answer = await service.sessions.open(entry.avatar, offer)
+    else:
+        session, answer = await service.sessions.reclaim(token, offer)
     servers = ice_servers(service, session.session_id)
-    return created(answer, f"/v1/sessions/{session.session_id}", servers)
+    response = created(answer, f"/v1/sessions/{session.session_id}", servers)
+    response.headers[RECLAIM_HEADER] = session.reclaim_token
+    return response
 
 
 @router.options("", status_code=HTTPStatus.NO_CONTENT, summary="What an offer must be")

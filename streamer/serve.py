@@ -1,6 +1,7 @@
 """From settings to a running server, and back to nothing."""
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from streamer.app import build_app
 from streamer.certificate import self_signed_certificate
 from streamer.service import EngineParts, Service, ServiceSettings
 
+log = logging.getLogger(__name__)
 WEB_FOLDER = Path(__file__).parents[1] / "web_client"
 _GRACE_S = 3
 _BACKLOG = 128
@@ -67,8 +69,8 @@ async def serve(
         service = Service(settings, parts)
         server = _Server(_configure(address, settings, service))
         url = _url(address, listener)
-        _use_own_executor(settings.max_sessions)
-        with _stopped_by_signals(server):
+        _use_own_executor(settings.sessions.max_sessions)
+        with stopped_by_signals(server, service, settings.drain_s):
             await _serve_and_warm_up(server, service, listener, lambda: announce(url))
 
 
@@ -145,16 +147,31 @@ def _use_own_executor(max_sessions: int) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+def stopped_by_signals(server: uvicorn.Server, service: Service, drain_s: float) -> Iterator[None]:
+    """SIGINT stops at once; SIGTERM lets sessions end first, and a second one does not wait."""
     loop = asyncio.get_running_loop()
+    draining: list[asyncio.Task[None]] = []
 
     def stop() -> None:
         server.should_exit = True
 
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop)
+    async def drain() -> None:
+        log.info("draining for up to %g s", drain_s)
+        await service.sessions.drain(drain_s)
+        stop()
+
+    def terminate() -> None:
+        if draining:
+            stop()
+        else:
+            draining.append(asyncio.create_task(drain(), name="drain"))
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    loop.add_signal_handler(signal.SIGTERM, terminate)
     try:
         yield
     finally:
+        for task in draining:
+            task.cancel()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

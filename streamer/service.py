@@ -17,8 +17,9 @@ from engine.config import TIMING
 from streamer.avatars import Avatars
 from streamer.ice import IceSettings
 from streamer.metrics import Metrics
-from streamer.sessions import Sessions
-from streamer.studio import Crew, Lane, Studio
+from streamer.remote.messages import EngineGoneError
+from streamer.sessions import DrainingError, SessionRules, Sessions
+from streamer.studio import Crew, Lane, NotReadyError, Studio
 from streamer.udp_ports import bound_to
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ class ServiceSettings:
 
     data_folder: Path
     portrait: PortraitOptions = field(default_factory=PortraitOptions)
-    max_sessions: int = 4
+    sessions: SessionRules = field(default_factory=SessionRules)
+    drain_s: float = 30.0  # that running sessions get when the server is told to stop
     badge: bool = True
     seed: int | None = None  # None: each session has its own
     expression_strength: float = 1.0
@@ -63,7 +65,7 @@ class Service:
         self.sessions = Sessions(
             self.studio,
             self.metrics,
-            settings.max_sessions,
+            settings.sessions,
             settings.ice,
             self._stream_options,
         )
@@ -74,12 +76,23 @@ class Service:
         self._owned.enter_context(bound_to(self.settings.ice.udp_ports))
         self._owned.enter_context(self.studio)
         self._owned.push_async_callback(self.sessions.aclose)
+        watching = asyncio.create_task(self.sessions.watch_load(), name="load meter")
+        self._owned.callback(watching.cancel)
         self.running.set()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.ready = False
         await self._owned.aclose()
+
+    def check_ready(self) -> None:
+        """Raise what keeps visitors out: loading, restarting, stopping."""
+        if self.sessions.is_draining:
+            raise DrainingError("the server stops: no new session, ask another server")
+        if not self.ready:
+            raise NotReadyError("the engine is still being loaded: try again in a few seconds")
+        if not self.studio.is_ready:
+            raise EngineGoneError("the engine process is being restarted: try again in a moment")
 
     async def warm_up(self) -> None:
         """Load the engine and the default avatar, then be ready. Raises `BadPictureError`."""
@@ -110,6 +123,9 @@ class Service:
             begin_s = time.perf_counter()
             units = await lane.worker.run(self, lambda: stream.push(silence))
             frame_s = (time.perf_counter() - begin_s) / max(1, len(units))
+            if is_warm:
+                self.sessions.load.rendered(frame_s)
+                self.sessions.load.second_over(0, 0.0)
             if is_warm and frame_s > TIMING.frame_s:
                 log.warning(
                     "the engine needs %.0f ms a frame on this machine, real time leaves it %.0f: "

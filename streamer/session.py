@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -10,16 +11,20 @@ from typing import TypeAlias
 import av
 import numpy as np
 from aiortc import RTCConfiguration
-from aiortc.mediastreams import MediaStreamError
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from engine.api import Samples, Stream
 from engine.config import TIMING
+from streamer.lease import Lease, LeaseTerms
+from streamer.lines import Ear, Line, Lines
+from streamer.load import LoadMeter
 from streamer.metrics import Metrics
 from streamer.peer import Peer
 from streamer.performance import Performance, Rendered
 from streamer.protocol import (
     BadMessageError,
     Closing,
+    Ending,
     Interrupt,
     Interrupted,
     Message,
@@ -32,15 +37,16 @@ from streamer.protocol import (
 from streamer.readings import Readings
 from streamer.resample import Downsampler
 from streamer.speech_queue import SpeechQueue
-from streamer.stage import EnginePace, Release, Sound, Stage
+from streamer.stage import EnginePace, Release, Stage
 from streamer.tally import Tally
-from streamer.trickle import Fragment
+from streamer.trickle import BadFragmentError, Fragment
 from streamer.worker import Worker
 
 log = logging.getLogger(__name__)
 CONNECT_WITHIN_S = 15.0
-HEARTBEAT_WITHIN_S = 10.0
 _REPORT_EVERY_S = 1.0
+_TOKEN_BYTES = 18
+_LEFT_BY_ITSELF = "connection closed"
 _FULL_SCALE = 32_768
 VideoStage: TypeAlias = Stage[av.VideoFrame]
 Description: TypeAlias = dict[str, int | float | bool | str | None]
@@ -54,7 +60,8 @@ class SessionParts:
     avatar_id: str
     stream: Stream
     worker: Worker
-    network: RTCConfiguration
+    terms: LeaseTerms
+    load: LoadMeter
 
 
 class Session:
@@ -63,11 +70,13 @@ class Session:
     def __init__(self, parts: SessionParts, metrics: Metrics) -> None:
         self.session_id = parts.session_id
         self.avatar_id = parts.avatar_id
+        self.reclaim_token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.speech = SpeechQueue()
         self.ended = asyncio.Event()
         self._metrics = metrics
         self._pace = EnginePace(parts.stream.look_ahead_frames, parts.stream.chunk_frames)
-        self._peer = Peer(parts.network, self)
+        self._load = parts.load
+        self._lines = Lines()
         self._performance = Performance(
             parts.worker, parts.stream, self._receive, self._engine_failed
         )
@@ -75,15 +84,17 @@ class Session:
         self._tally = Tally(metrics)
         self._stats = Stats(0, 0, 0, 0, 0.0, None, 0.0, False)
         self._begun = asyncio.Event()
-        self._last_ping_s = time.monotonic()
+        self._lease = Lease(parts.terms, time.monotonic())
         self._end_reason = ""
 
     @property
     def state(self) -> str:
-        """One of connecting, live, closing."""
+        """One of connecting, live, away, closing."""
         if self._end_reason:
             return "closing"
-        return "connecting" if self._stage is None else "live"
+        if self._stage is None:
+            return "connecting"
+        return "away" if self._lease.is_away else "live"
 
     @property
     def epoch(self) -> int:
@@ -97,15 +108,32 @@ class Session:
             "avatar": self.avatar_id,
             "epoch": self.epoch,
             "state": self.state,
+            "left_s": self._lease.left_s(time.monotonic()),
         }
 
-    async def answer(self, offer: str) -> str:
-        """SDP offer to SDP answer."""
-        return await self._peer.answer(offer)
+    async def answer(self, offer: str, network: RTCConfiguration) -> str:
+        """SDP offer to SDP answer; the connection takes the place of any one before."""
+        ear = Ear(self)
+        peer = Peer(network, ear)
+        try:
+            answer = await peer.answer(offer)
+        except BaseException:
+            await peer.aclose()
+            raise
+        self.take_line(peer, ear)
+        return answer
+
+    def take_line(self, line: Line, ear: Ear) -> None:
+        """Talk over this line from now on."""
+        self._lines.take(line, ear)
+        self._lease.hear(time.monotonic())
 
     async def add_candidates(self, fragment: Fragment) -> None:
         """Take ways to the visitor that were found after the offer."""
-        await self._peer.add_candidates(fragment)
+        peer = self._lines.current
+        if not isinstance(peer, Peer):
+            raise BadFragmentError("candidates for a websocket: expected a WebRTC session")
+        await peer.add_candidates(fragment)
 
     def interrupt(self) -> Interrupted:
         """Stop talking now."""
@@ -115,6 +143,10 @@ class Session:
         done = self._stage.interrupt(time.monotonic())
         self._say(done)
         return done
+
+    def end_within(self, within_s: float, reason: str) -> None:
+        """Let the session end in a while, and tell the visitor."""
+        self._warn(self._lease.end_within(within_s, reason, time.monotonic()))
 
     def end(self, reason: str) -> None:
         """Let the session end soon; the first reason counts."""
@@ -141,18 +173,22 @@ class Session:
         """Give back the connection and the stream."""
         async with AsyncExitStack() as owned:
             owned.push_async_callback(self._performance.aclose)
-            owned.push_async_callback(self._peer.aclose)
+            owned.push_async_callback(self._lines.aclose)
 
     def peer_connected(self) -> None:
         """Begin to perform."""
+        now_s = time.monotonic()
+        self._lease.resume(now_s)
         if self._stage is None:
-            now_s = self._last_ping_s = time.monotonic()
             self._stage = Stage(self._performance, self._pace, self.speech, now_s)
             self._begun.set()
 
     def peer_left(self, reason: str) -> None:
-        """End, since nobody listens."""
-        self.end(reason)
+        """End, if the visitor wanted it or never was here; else wait for a return."""
+        if reason == _LEFT_BY_ITSELF or self._stage is None:
+            self.end(reason)
+        else:
+            self._lease.cut(time.monotonic())
 
     def peer_said(self, text: str) -> None:
         """Do what a message asks."""
@@ -163,7 +199,7 @@ class Session:
             self._metrics.errors.labels("bad_message").inc()
             return
         if isinstance(message, Ping):
-            self._last_ping_s = time.monotonic()
+            self._lease.hear(time.monotonic())
             self._say(Pong(message.id))
         elif isinstance(message, Interrupt):
             self.interrupt()
@@ -183,9 +219,15 @@ class Session:
             await asyncio.sleep(max(0.0, self._stage.next_s - time.monotonic()))
 
     async def _listen(self) -> None:
-        microphone = self._peer.microphone
-        if microphone is None or self._stage is None:
-            return
+        while True:
+            self._lines.changed.clear()
+            line = self._lines.current
+            if line is not None and line.microphone is not None:
+                await self._hear(line.microphone)
+            await self._lines.changed.wait()
+
+    async def _hear(self, microphone: MediaStreamTrack) -> None:
+        assert self._stage is not None
         downsampler = Downsampler()
         while True:
             try:
@@ -199,15 +241,19 @@ class Session:
         assert self._stage is not None
         while True:
             await asyncio.sleep(_REPORT_EVERY_S)
-            dropped, repaired = self._peer.face.dropped, self._performance.repaired_frames
+            dropped, repaired = self._lines.dropped, self._performance.repaired_frames
             self._stats = self._tally.take(self._stage, dropped, repaired)
             self._stage.readings = Readings()
             self._say(self._stats)
-            if time.monotonic() - self._last_ping_s > HEARTBEAT_WITHIN_S:
-                self.end(f"no heartbeat for {HEARTBEAT_WITHIN_S:.0f} s")
+            now_s = time.monotonic()
+            self._warn(self._lease.warning(now_s))
+            reason = self._lease.look(now_s)
+            if reason:
+                self.end(reason)
 
     def _receive(self, rendered: Rendered) -> None:
         self._metrics.engine_s.observe(rendered.engine_s)
+        self._load.rendered(rendered.engine_s)
         if self._stage is not None:
             generation, index, picture = rendered.generation, rendered.index, rendered.picture
             self._let_go(self._stage.receive(generation, index, picture, time.monotonic()))
@@ -219,13 +265,14 @@ class Session:
 
     def _let_go(self, releases: list[Release[av.VideoFrame]]) -> None:
         for release in releases:
-            if isinstance(release, Sound):
-                self._peer.voice.release(release)
-            else:
-                self._peer.face.release(release)
+            self._lines.release(release)
 
     def _say(self, message: Message) -> None:
-        self._peer.send(encode(message))
+        self._lines.send(encode(message))
+
+    def _warn(self, ending: Ending | None) -> None:
+        if ending is not None:
+            self._say(ending)
 
 
 def _to_mono(frame: av.AudioFrame) -> Samples:

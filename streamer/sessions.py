@@ -5,9 +5,15 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiortc import RTCConfiguration
 
 from engine.api import Avatar, AvatarError, StreamOptions
+from streamer.admission import Costs, Room, ServerFullError, refusal
 from streamer.ice import IceSettings
+from streamer.lease import LeaseTerms
+from streamer.load import LoadMeter, cores
 from streamer.logs import SESSION_ID
 from streamer.metrics import Metrics
 from streamer.session import Session, SessionParts
@@ -15,14 +21,24 @@ from streamer.studio import Studio
 
 log = logging.getLogger(__name__)
 _ID_BYTES = 12
+_LAST_LOOK_S = 2.0  # leases are looked at once a second
 
 
-class ServerFullError(AvatarError):
-    """No room for another session."""
+class DrainingError(AvatarError):
+    """The server stops and takes nobody in any more."""
 
 
 class UnknownSessionError(AvatarError):
     """No session has this name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRules:
+    """Who may come in, and for how long."""
+
+    max_sessions: int = 4
+    by_cost: bool = True  # refuse whom the machine has no time for, too
+    terms: LeaseTerms = field(default_factory=LeaseTerms)
 
 
 class Sessions:
@@ -32,18 +48,20 @@ class Sessions:
         self,
         studio: Studio,
         metrics: Metrics,
-        max_sessions: int,
+        rules: SessionRules,
         ice: IceSettings,
         make_options: Callable[[], StreamOptions],
     ) -> None:
-        self.max_sessions = max_sessions
+        self._rules = rules
+        self.load = LoadMeter(engine_inside=studio.is_inside)
         self._studio = studio
         self._metrics = metrics
+        self._cores = cores()
         self._ice = ice
         self._make_options = make_options
         self._running: dict[str, tuple[Session, asyncio.Task[None]]] = {}
         self._opening = 0
-        self._closing = False
+        self.is_draining = False
 
     def get(self, session_id: str) -> Session:
         """Find a session. Raises `UnknownSessionError`."""
@@ -51,12 +69,7 @@ class Sessions:
 
     async def open(self, avatar: Avatar, offer: str) -> tuple[Session, str]:
         """Answer an offer and let the session run. Raises `ServerFullError`, `BadOfferError`."""
-        if self._closing:
-            raise ServerFullError("the server stops: no new session")
-        if len(self._running) + self._opening >= self.max_sessions:
-            raise ServerFullError(
-                f"{self.max_sessions} of {self.max_sessions} sessions are in use: try again later"
-            )
+        self._admit()
         self._opening += 1
         try:
             return await self._open(avatar, offer)
@@ -69,14 +82,56 @@ class Sessions:
         session.end(reason)
         await asyncio.wait([task])
 
+    async def reclaim(self, token: str, offer: str) -> tuple[Session, str]:
+        """Let a visitor go on over a new connection. Raises `UnknownSessionError`."""
+        for session, _ in self._running.values():
+            if secrets.compare_digest(session.reclaim_token.encode(), token.encode()):
+                return session, await session.answer(offer, self._network(session.session_id))
+        raise UnknownSessionError("no session to take back: it ended, or there never was one")
+
+    async def drain(self, within_s: float) -> None:
+        """Take nobody in any more, tell those who are here, and wait until they left."""
+        self.is_draining = True
+        for session, _ in self._running.values():
+            session.end_within(within_s, "the server stops")
+        tasks = [task for _, task in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s + _LAST_LOOK_S)
+
+    async def watch_load(self) -> None:
+        """Measure what sessions cost, second by second, until cancelled."""
+        last_s = time.monotonic()
+        while True:
+            await asyncio.sleep(1.0)
+            now_s = time.monotonic()
+            self.load.second_over(len(self._running), now_s - last_s)
+            last_s = now_s
+
     async def aclose(self) -> None:
         """End all sessions."""
-        self._closing = True
+        self.is_draining = True
         running = list(self._running.values())
         for session, _ in running:
             session.end("server stops")
         if running:
             await asyncio.wait([task for _, task in running])
+
+    def _network(self, session_id: str) -> RTCConfiguration:
+        return self._ice.configuration(session_id, time.time())
+
+    def _admit(self) -> None:
+        """Raise what keeps another session out."""
+        if self.is_draining:
+            raise DrainingError("the server stops: no new session, ask another server")
+        rules, costs = self._rules, self.load.costs
+        if not rules.by_cost:
+            costs = Costs(0.0, 0.0)
+        room = Room(
+            max_sessions=rules.max_sessions, lanes=len(self._studio.lanes), cores=self._cores
+        )
+        reason = refusal(len(self._running) + self._opening, costs, room)
+        if reason:
+            raise ServerFullError(reason)
 
     def _find(self, session_id: str) -> tuple[Session, asyncio.Task[None]]:
         found = self._running.get(session_id)
@@ -92,17 +147,20 @@ class Sessions:
             avatar_id=avatar.avatar_id,
             stream=stream,
             worker=worker,
-            network=self._ice.configuration(session_id, time.time()),
+            terms=self._rules.terms,
+            load=self.load,
         )
         session = Session(parts, self._metrics)
         try:
-            answer = await session.answer(offer)
+            answer = await session.answer(offer, self._network(session_id))
         except BaseException:
             await session.release()
             raise
         task = asyncio.create_task(self._run(session), name=f"session {session.session_id}")
         self._running[session.session_id] = (session, task)
         self._metrics.sessions.set(len(self._running))
+        if self.is_draining:  # since this one began to open
+            session.end("the server stops")
         return session, answer
 
     async def _run(self, session: Session) -> None:

@@ -10,10 +10,10 @@ from streamer.errors import RefusedError
 from streamer.ice import IceServer
 from streamer.preconditions import ice_tag, require_acceptable, require_match
 from streamer.service import Service
-from streamer.studio import NotReadyError
 from streamer.trickle import MAX_FRAGMENT_BYTES, Fragment, parse_fragment
 
 SDP = "application/sdp"
+RECLAIM_HEADER = "Reclaim-Token"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 MAX_OFFER_BYTES = 64 * 1024
 SDP_BODY = {"requestBody": {"required": True, "content": {SDP: {"schema": {"type": "string"}}}}}
@@ -27,8 +27,8 @@ async def read_offer(request: Request, service: Service) -> str:
     require_media_type(request, SDP)
     require_acceptable(request, SDP)
     body = await read_body(request, MAX_OFFER_BYTES)
-    if not service.ready:
-        raise NotReadyError("the engine is still being loaded: try again in a few seconds")
+    if RECLAIM_HEADER not in request.headers:  # those inside may come back at any time
+        service.check_ready()
     return _to_text(body, "offer")
 
 

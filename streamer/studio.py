@@ -79,6 +79,11 @@ class Studio:
         return self.lanes[0].worker
 
     @property
+    def is_inside(self) -> bool:
+        """Whether engines compute in this very process."""
+        return not self._crew.processes
+
+    @property
     def is_ready(self) -> bool:
         """Whether at least one engine can take a visitor."""
         return any(lane.is_ready for lane in self.lanes)

@@ -15,6 +15,7 @@ from engine.picture import read_picture
 from streamer.app import build_app
 from streamer.serve import Address, serve
 from streamer.service import EngineParts, Service, ServiceSettings
+from streamer.sessions import SessionRules
 from tests.fakes import FakeEngine
 
 SIZE = 128
@@ -35,7 +36,10 @@ def parts() -> EngineParts:
 @pytest.fixture
 def settings(tmp_path: Path) -> ServiceSettings:
     return ServiceSettings(
-        data_folder=tmp_path, portrait=PortraitOptions(size=SIZE), max_sessions=2, seed=1
+        data_folder=tmp_path,
+        portrait=PortraitOptions(size=SIZE),
+        sessions=SessionRules(max_sessions=2, by_cost=False),
+        seed=1,
     )
 
 

@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 
 from engine.api import Avatar, Samples, StreamOptions, Unit
 from streamer import session
+from streamer.lease import LeaseTerms
 from streamer.service import EngineParts, ServiceSettings
 from tests.fakes import FakeEngine, FakeStream
 from tests.streamer.conftest import running_server
@@ -123,10 +124,13 @@ async def test_a_visitor_who_hangs_up_is_forgotten(server: str) -> None:
 
 
 async def test_a_visitor_without_heartbeat_is_hung_up_on(
-    server: str, monkeypatch: pytest.MonkeyPatch
+    settings: ServiceSettings, parts: EngineParts
 ) -> None:
-    monkeypatch.setattr(session, "HEARTBEAT_WITHIN_S", 0.5)
-    async with visit(server) as visitor:
+    rules = replace(settings.sessions, terms=LeaseTerms(silent_s=0.5, away_s=0.5))
+    async with (
+        running_server(replace(settings, sessions=rules), parts) as url,
+        visit(url) as visitor,
+    ):
         await visitor.connect()
         await visitor.wait_for(lambda: visitor.heard("closing"))
         assert "heartbeat" in visitor.heard("closing")[0]["reason"]

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from streamer import peer
 from streamer.ice import IceSettings
+from streamer.peer import Peer
 from streamer.preconditions import ice_tag
 from streamer.service import Service, ServiceSettings
 from tests.streamer.refusals import assert_error, offer_with
@@ -79,7 +80,9 @@ async def test_candidates_trickle_in(http: httpx.AsyncClient, service: Service) 
     assert patched.status_code == 204, patched.text
     assert patched.content == b""
     session = service.sessions.get(location.rsplit("/", 1)[-1])
-    (audio, _) = session._peer._connection.getTransceivers()
+    peer = session._lines.current
+    assert isinstance(peer, Peer)
+    (audio, _) = peer._connection.getTransceivers()
     ice = audio.receiver.transport.transport
     assert [each.ip for each in ice.getRemoteCandidates()] == ["192.0.2.7"]
 

@@ -69,6 +69,7 @@ class Visitor:
     video: list[Received] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     location: str = ""
+    reclaim_token: str = ""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,7 +77,12 @@ class Visitor:
         answer = await self.offer(avatar)
         assert answer.status_code == 201, answer.text
         assert answer.headers["content-type"] == "application/sdp"
+        await self.accept(answer)
+
+    async def accept(self, answer: httpx.Response) -> None:
+        """Take the server's answer to an offer."""
         self.location = answer.headers["location"]
+        self.reclaim_token = answer.headers["reclaim-token"]
         await self.connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
 
     def say(self, **message: object) -> None:

@@ -16,6 +16,7 @@ from engine.api import Picture, PortraitOptions
 from engine.picture import read_picture
 from streamer.serve import Address, serve
 from streamer.service import EngineParts, ServiceSettings
+from streamer.sessions import SessionRules
 from tests.fakes import FakeAvatar, FakeEngine
 from tests.sounds import chirps
 
@@ -100,7 +101,12 @@ async def server(tmp_path: Path, engine: RecordingEngine) -> AsyncIterator[str]:
     """A server with room for one visitor; its address."""
     urls: asyncio.Queue[str] = asyncio.Queue()
     options = PortraitOptions(size=128)
-    settings = ServiceSettings(data_folder=tmp_path, portrait=options, max_sessions=1, seed=1)
+    settings = ServiceSettings(
+        data_folder=tmp_path,
+        portrait=options,
+        sessions=SessionRules(max_sessions=1, by_cost=False),
+        seed=1,
+    )
     parts = EngineParts(
         name="fake", load=lambda: engine, read_picture=read_picture, portraits=portraits
     )

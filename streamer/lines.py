@@ -1,0 +1,130 @@
+"""The connection of a session: one at a time, and another one may take its place."""
+
+import asyncio
+from typing import Protocol
+
+import av
+from aiortc.mediastreams import MediaStreamTrack
+
+from streamer.peer import PeerListener
+from streamer.protocol import Closing, encode
+from streamer.stage import Sight, Sound
+
+TAKEN_OVER = "another connection took over"
+
+
+class Voice(Protocol):
+    """Where sound leaves."""
+
+    def release(self, sound: Sound) -> None:
+        """Send one packet now."""
+        ...
+
+
+class Face(Protocol):
+    """Where pictures leave."""
+
+    dropped: int
+
+    def release(self, sight: Sight[av.VideoFrame]) -> None:
+        """Send one picture now."""
+        ...
+
+
+class Line(Protocol):
+    """A way to the visitor, over WebRTC or a websocket."""
+
+    @property
+    def voice(self) -> Voice:
+        """Sound out."""
+        ...
+
+    @property
+    def face(self) -> Face:
+        """Pictures out."""
+        ...
+
+    @property
+    def microphone(self) -> MediaStreamTrack | None:
+        """Sound in, if it comes as a track."""
+        ...
+
+    def send(self, text: str) -> None:
+        """Send a message, if that is possible now."""
+        ...
+
+    async def aclose(self) -> None:
+        """Say what is still unsaid and hang up; safe to call twice."""
+        ...
+
+
+class Ear:
+    """Hears what one connection reports, and passes it on while that is the session's own."""
+
+    def __init__(self, listener: PeerListener) -> None:
+        self._listener = listener
+        self.is_open = True
+
+    def peer_connected(self) -> None:
+        """Media can flow."""
+        if self.is_open:
+            self._listener.peer_connected()
+
+    def peer_left(self, reason: str) -> None:
+        """The connection is gone."""
+        if self.is_open:
+            self._listener.peer_left(reason)
+
+    def peer_said(self, text: str) -> None:
+        """A message came."""
+        if self.is_open:
+            self._listener.peer_said(text)
+
+
+class Lines:
+    """Holds the line in use and hangs up those that it replaced."""
+
+    def __init__(self) -> None:
+        self.current: Line | None = None
+        self.changed = asyncio.Event()
+        self._ear: Ear | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._dropped_before = 0
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that were never sent, on all lines so far."""
+        return self._dropped_before + (self.current.face.dropped if self.current else 0)
+
+    def take(self, line: Line, ear: Ear) -> None:
+        """Use another line from now on; the one before is told and closed."""
+        before, before_ear = self.current, self._ear
+        if before is not None and before_ear is not None:
+            self._dropped_before += before.face.dropped
+            before_ear.is_open = False
+            before.send(encode(Closing(TAKEN_OVER)))
+            task = asyncio.create_task(before.aclose(), name="retiring line")
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+        self.current, self._ear = line, ear
+        self.changed.set()
+
+    def send(self, text: str) -> None:
+        """Send a message, if that is possible now."""
+        if self.current is not None:
+            self.current.send(text)
+
+    def release(self, release: Sound | Sight[av.VideoFrame]) -> None:
+        """Let sound or a picture leave."""
+        if self.current is None:
+            return
+        if isinstance(release, Sound):
+            self.current.voice.release(release)
+        else:
+            self.current.face.release(release)
+
+    async def aclose(self) -> None:
+        """Hang up; safe to call twice."""
+        if self.current is not None:
+            await self.current.aclose()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
