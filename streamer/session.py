@@ -9,16 +9,15 @@ from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 import av
-import numpy as np
 from aiortc import RTCConfiguration
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from engine.api import Samples, Stream
-from engine.config import TIMING
+from engine.api import Stream
 from streamer.lease import Lease, LeaseTerms
 from streamer.lines import Ear, Line, Lines
 from streamer.load import LoadMeter
 from streamer.metrics import Metrics
+from streamer.microphone import Microphone
 from streamer.peer import Peer
 from streamer.performance import Performance, Rendered
 from streamer.protocol import (
@@ -35,7 +34,6 @@ from streamer.protocol import (
     encode,
 )
 from streamer.readings import Readings
-from streamer.resample import Downsampler
 from streamer.speech_queue import SpeechQueue
 from streamer.stage import EnginePace, Release, Stage
 from streamer.tally import Tally
@@ -47,7 +45,6 @@ CONNECT_WITHIN_S = 15.0
 _REPORT_EVERY_S = 1.0
 _TOKEN_BYTES = 18
 _LEFT_BY_ITSELF = "connection closed"
-_FULL_SCALE = 32_768
 VideoStage: TypeAlias = Stage[av.VideoFrame]
 Description: TypeAlias = dict[str, int | float | bool | str | None]
 
@@ -228,14 +225,19 @@ class Session:
 
     async def _hear(self, microphone: MediaStreamTrack) -> None:
         assert self._stage is not None
-        downsampler = Downsampler()
+        converter, ingest = Microphone(), self._stage.ingest
         while True:
             try:
                 frame = await microphone.recv()
             except MediaStreamError:
                 return
-            if isinstance(frame, av.AudioFrame) and frame.sample_rate == TIMING.wire_rate_hz:
-                self._stage.hear(downsampler.push(_to_mono(frame)), time.monotonic())
+            heard = (
+                converter.convert(frame, ingest.stretch)
+                if isinstance(frame, av.AudioFrame)
+                else None
+            )
+            if heard is not None:
+                self._stage.hear(heard.samples, time.monotonic(), heard.lost_samples)
 
     async def _report(self) -> None:
         assert self._stage is not None
@@ -273,9 +275,3 @@ class Session:
     def _warn(self, ending: Ending | None) -> None:
         if ending is not None:
             self._say(ending)
-
-
-def _to_mono(frame: av.AudioFrame) -> Samples:
-    """Interleaved 16-bit sound to samples [time] in -1..1."""
-    channels = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
-    return np.asarray(channels.mean(axis=1, dtype=np.float32) / _FULL_SCALE, np.float32)

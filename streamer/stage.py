@@ -110,9 +110,9 @@ class Stage(Generic[T]):
         frames = pacer.frame - self._epoch_frame + pacer.in_second_half / 2
         return round(max(0.0, frames * TIMING.frame_s), 3)
 
-    def hear(self, samples: Samples, now_s: float) -> None:
+    def hear(self, samples: Samples, now_s: float, lost_samples: int = 0) -> None:
         """Take microphone samples and pass them on as far as they are wanted."""
-        self.ingest.hear(samples, now_s)
+        self.ingest.hear(samples, now_s, lost_samples)
         self._feed(now_s)
 
     def receive(self, generation: int, index: int, picture: T, now_s: float) -> list[Release[T]]:

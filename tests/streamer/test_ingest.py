@@ -22,6 +22,11 @@ def join(pieces: list[Piece]) -> Samples:
     return np.concatenate([np.empty(0, np.float32), *(piece.samples for piece in pieces)])
 
 
+def heard(pieces: list[Piece]) -> Samples:
+    """What a microphone sent, without what stood in for it."""
+    return join([piece for piece in pieces if piece.heard_s is not None])
+
+
 def packet(value: float) -> Samples:
     return np.full(PACKET, value, np.float32)
 
@@ -68,13 +73,11 @@ def test_a_packet_is_passed_on_when_it_comes() -> None:
 
 
 @given(jitter_s=st.lists(st.floats(0, 0.015), min_size=150, max_size=150))
-def test_jitter_costs_silence_once_and_never_loses_or_reorders(jitter_s: list[float]) -> None:
+def test_jitter_costs_a_gap_once_and_never_loses_or_reorders(jitter_s: list[float]) -> None:
     arrivals_s = [n * 0.02 + extra for n, extra in enumerate(jitter_s)]
-    given_samples = join(listen(make(), arrivals_s, until_s=2.99))
-    heard = given_samples[given_samples > 0][::PACKET]
-    assert heard.tolist() == [n + 1 for n in range(len(heard))]
-    assert len(heard) == 150
-    assert (given_samples == 0).sum() <= LEAD + 2 * PACKET
+    pieces = listen(make(), arrivals_s, until_s=2.99)
+    assert heard(pieces)[::PACKET].tolist() == [n + 1 for n in range(150)]
+    assert len(join(pieces)) - len(heard(pieces)) <= LEAD + 2 * PACKET
 
 
 @given(
@@ -84,11 +87,11 @@ def test_jitter_costs_silence_once_and_never_loses_or_reorders(jitter_s: list[fl
 def test_the_engine_never_starves_and_never_lags(arrivals_s: list[float], until_s: float) -> None:
     ingest = make()
     given_samples = len(join(listen(ingest, arrivals_s, until_s)))
-    heard = [arrival_s for arrival_s in arrivals_s if arrival_s <= ingest.next_due_s]
+    came_s = [arrival_s for arrival_s in arrivals_s if arrival_s <= ingest.next_due_s]
     frames = sum(number * TIMING.frame_s <= until_s for number in range(1, 100))
     needed = LEAD + frames * FRAME
     assert given_samples >= needed
-    late = LEAD + int(max([until_s, *heard]) * TIMING.frame_rate_hz + 1e-6) * FRAME
+    late = LEAD + int(max([until_s, *came_s]) * TIMING.frame_rate_hz + 1e-6) * FRAME
     assert given_samples <= late + MAX_BACKLOG_SAMPLES
 
 
@@ -98,9 +101,8 @@ def test_a_burst_is_trimmed_to_its_newest_samples_and_counted() -> None:
     for number in range(50):
         ingest.hear(packet(number + 1), 0.001)
     pieces = listen(ingest, [], until_s=1.0)
-    heard = join(pieces)[join(pieces) > 0]
-    assert len(heard) == MAX_BACKLOG_SAMPLES
-    assert heard[-1] == 50
+    assert len(heard(pieces)) == MAX_BACKLOG_SAMPLES
+    assert heard(pieces)[-1] == 50
     assert ingest.dropped_samples == 50 * PACKET - MAX_BACKLOG_SAMPLES
 
 
@@ -150,4 +152,63 @@ def test_any_piece_size_is_welcome(count: int) -> None:
     ingest = make()
     ingest.take(0.0)
     ingest.hear(np.ones(count, np.float32), 0.0)
-    assert join(listen(ingest, [], until_s=1.0)).sum() == count
+    assert heard(listen(ingest, [], until_s=1.0)).sum() == count
+
+
+def test_lost_sound_is_replaced_sample_for_sample_and_nothing_is_late_afterwards() -> None:
+    ingest = make()
+    pieces = ingest.take(0.0)
+    for number in range(100):
+        now_s = 0.012 + number * 0.02
+        pieces += ingest.take(min(now_s, ingest.next_due_s))
+        if number % 10 != 5:
+            ingest.hear(packet(0.5), now_s, PACKET * (number % 10 == 6))
+            pieces += ingest.take(now_s)
+    given_samples = join(pieces)[LEAD + FRAME :]
+    assert (given_samples > 0.3).all(), "no hole"
+    assert len(given_samples) <= 100 * PACKET
+    assert ingest.dropped_samples == 0
+
+
+def test_standing_delay_is_cut_out_of_speech_by_whole_periods() -> None:
+    voice = np.tile(np.hanning(160).astype(np.float32), 2)  # 100 Hz
+    ingest = make()
+    ingest.take(0.0)
+    for _ in range(4):  # 80 ms at once to begin with
+        ingest.hear(voice, 0.001)
+    pieces = ingest.take(0.001)
+    for number in range(250):
+        now_s = 0.005 + number * 0.02
+        while ingest.next_due_s <= now_s:
+            pieces += ingest.take(ingest.next_due_s)
+        ingest.hear(voice, now_s)
+        pieces += ingest.take(now_s)
+    spoken = join(pieces)[np.argmax(join(pieces) > 0) - 1 :]  # a period begins with a zero
+    assert ingest.dropped_samples >= 3 * PACKET
+    np.testing.assert_allclose(spoken, np.resize(voice, len(spoken)), atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clock", [1.0002, 0.999])
+def test_in_half_an_hour_of_another_clock_no_queue_grows_and_nothing_is_lost(clock: float) -> None:
+    ingest, random = make(), np.random.default_rng(1)
+    ingest.take(0.0)
+    depth_samples: list[int] = []
+    filled, made = 0, 0.0
+    sound = np.full(2 * PACKET, 0.1, np.float32)
+    for number in range(round(30 * 60 / 0.02 * clock)):
+        now_s = number * 0.02 / clock + random.uniform(0, 0.004)
+        while ingest.next_due_s <= now_s:
+            pieces = ingest.take(ingest.next_due_s)
+            if number > 3 * 60 * 50:  # the clock is known by then
+                filled += sum(len(piece.samples) for piece in pieces if piece.heard_s is None)
+        made += PACKET * (1 + ingest.stretch)
+        ingest.hear(sound[: int(made)], now_s)
+        made -= int(made)
+        ingest.take(now_s)
+        due_frames = round(ingest.next_due_s * TIMING.frame_rate_hz)
+        depth_samples.append(ingest.given_samples - due_frames * FRAME)
+    minutes = np.array(depth_samples[: 29 * 3000]).reshape(-1, 3000).mean(axis=1)[3:]
+    assert np.ptp(minutes) < TIMING.sample_rate_hz * 5 // 1000
+    assert abs(np.polyfit(np.arange(len(minutes)), minutes, 1)[0]) < 2.0
+    assert (ingest.dropped_samples, filled) == (0, 0)

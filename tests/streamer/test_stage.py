@@ -110,7 +110,7 @@ def test_the_picture_shows_its_own_sound() -> None:
     theatre.run(START_S + 4)
     loud = {s.wire_index // 1920 for _, s in theatre.sounds if np.abs(s.samples).max() > 10_000}
     shown = {sight.slot for _, sight in theatre.sights if sight.picture > 0.01}
-    assert len(shown) == pytest.approx(25, abs=1)
+    assert 24 <= len(shown) <= 28  # where the microphone stopped, its sound fades
     assert len(shown ^ loud) <= 2
 
 
