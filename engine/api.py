@@ -5,9 +5,11 @@ never changes and may be shared by many streams, a `Stream` is one visitor's cha
 and the `Engine` computes.
 """
 
-from dataclasses import dataclass
+import hashlib
+import re
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +80,42 @@ class Framing(StrEnum):
     FULL = "full"  # the whole picture, the face pasted back into it
 
 
+KEEP, BLUR, CHROMA = "keep", "blur", "#00ff00"
+_BACKGROUND_NAME = re.compile(r"keep|blur|#[0-9a-f]{6}|picture:[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What shows behind the person; equal names mean equal backgrounds."""
+
+    name: str = KEEP  # or BLUR, or a colour #rrggbb; `showing` names a picture by its content
+    picture: Picture | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        shows_picture = self.name.startswith("picture:")
+        if not _BACKGROUND_NAME.fullmatch(self.name) or shows_picture != (self.picture is not None):
+            raise ValueError(f"background {self.name[:40]!r}: expected keep, blur or #rrggbb")
+
+    @classmethod
+    def showing(cls, picture: Picture) -> Self:
+        """A picture [height, width, 3] uint8 RGB, which is made to fill the frame."""
+        content = f"{picture.shape}".encode() + np.ascontiguousarray(picture).tobytes()
+        return cls(f"picture:{hashlib.sha256(content).hexdigest()[:16]}", picture)
+
+    @property
+    def is_kept(self) -> bool:
+        """The picture's own background stays."""
+        return self.name == KEEP
+
+    @property
+    def colour(self) -> tuple[int, int, int] | None:
+        """Red, green and blue of a plain background, 0..255."""
+        if not self.name.startswith("#"):
+            return None
+        red, green, blue = bytes.fromhex(self.name[1:])
+        return red, green, blue
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortraitOptions:
     """How a picture becomes an avatar.
@@ -88,12 +126,15 @@ class PortraitOptions:
 
     size: int = 512  # output pixels: side of the crop, or longest side of the full picture
     framing: Framing = Framing.CROP
+    height: int | None = None  # with it, frames are `size` wide and this high, whatever is shown
+    background: Background = field(default_factory=Background)
 
     def __post_init__(self) -> None:
-        if not MIN_SIZE <= self.size <= MAX_SIZE or self.size % 2:
-            raise ValueError(
-                f"size {self.size}: expected an even number from {MIN_SIZE} to {MAX_SIZE}"
-            )
+        for pixels in (self.size, self.size if self.height is None else self.height):
+            if not MIN_SIZE <= pixels <= MAX_SIZE or pixels % 2:
+                raise ValueError(
+                    f"size {pixels}: expected an even number from {MIN_SIZE} to {MAX_SIZE}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

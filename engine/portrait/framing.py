@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from engine.api import (
     FaceTooSmallError,
     FaceTurnedError,
-    Framing,
     NoFaceError,
     Picture,
     PortraitOptions,
@@ -16,7 +14,7 @@ from engine.api import (
 )
 from engine.portrait.geometry import Posed, PoseSolver
 from engine.portrait.landmarks import Detection, Face, FaceLandmarker, Region
-from engine.portrait.topology import CHIN, FOREHEAD
+from engine.portrait.view import choose_view, cut, face_height, frame_size
 
 MIN_FACE_PIXELS = 64  # face height, forehead to chin
 MAX_TURN_DEGREES = 30.0
@@ -24,8 +22,6 @@ MAX_TILT_DEGREES = 28.0
 _SIMILAR_SIZE = 0.6  # a second face of this share of the first one's width leaves doubt
 _MIN_PRESENCE = 0.5
 _SAME_FACE_DISTANCE = 0.3  # of the face region's side
-_CROP_SIDE = 2.3  # of the face height
-_CROP_CENTRE = 0.47  # the face centre, from the top of the crop
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +33,21 @@ class Framed:
     posed: Posed
 
 
-def face_height(face: Face) -> float:
-    """Forehead to chin in pixels, depth included."""
-    return float(np.linalg.norm(face.points[FOREHEAD] - face.points[CHIN]))
-
-
 def frame_portrait(
     picture: Picture, options: PortraitOptions, landmarker: FaceLandmarker, solver: PoseSolver
 ) -> Framed:
     """Find the one face of `picture`, check it, and frame it. Raises `BadPictureError`."""
     face = find_speaker(picture, landmarker)
-    left, top, width, depth = _view(picture, face, options.framing)
-    scale = options.size / max(width, depth)
-    size = (round(width * scale / 2) * 2, round(depth * scale / 2) * 2)
-    still = _cut(picture, (left, top, width, depth), size)
-    moved = face.region
+    view = choose_view(picture, face, options)
+    size = frame_size(view, options)
+    scale = size[0] / view.width
     moved = Region(
-        (moved.centre_x - left) * scale,
-        (moved.centre_y - top) * scale,
-        moved.side * scale,
-        moved.angle,
+        (face.region.centre_x - view.left) * scale,
+        (face.region.centre_y - view.top) * scale,
+        face.region.side * scale,
+        face.region.angle,
     )
+    still = cut(picture, view, size)
     return look_closely(still, moved, landmarker, solver)
 
 
@@ -158,34 +148,3 @@ def _check_pose(posed: Posed) -> None:
             f"the face looks {abs(pitch):.0f} degrees {'up' if pitch > 0 else 'down'};"
             f" expected at most {MAX_TILT_DEGREES:.0f}"
         )
-
-
-def _view(picture: Picture, face: Face, framing: Framing) -> tuple[int, int, int, int]:
-    """Left, top, width and height of the shown part."""
-    if framing == Framing.FULL:
-        return 0, 0, picture.shape[1], picture.shape[0]
-    left, top, side = head_square(picture, face)
-    return left, top, side, side
-
-
-def head_square(picture: Picture, face: Face) -> tuple[int, int, int]:
-    """Left, top and side of the square around head and shoulders, as far as the picture goes."""
-    height, width = picture.shape[:2]
-    side = min(round(_CROP_SIDE * face_height(face)), width, height)
-    centre = (face.points[FOREHEAD, :2] + face.points[CHIN, :2]) / 2
-    left = _slide_inside(round(float(centre[0]) - side / 2), side, width)
-    top = _slide_inside(round(float(centre[1]) - side * _CROP_CENTRE), side, height)
-    return left, top, side
-
-
-def _slide_inside(start: int, length: int, limit: int) -> int:
-    """Shift an interval into [0, limit]."""
-    return min(max(start, 0), limit - length)
-
-
-def _cut(picture: Picture, view: tuple[int, int, int, int], size: tuple[int, int]) -> Picture:
-    left, top, width, height = view
-    inner = picture[top : top + height, left : left + width]
-    shrinks = size[0] < width
-    resized = cv2.resize(inner, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    return np.ascontiguousarray(resized, np.uint8)

@@ -1,7 +1,9 @@
-"""The person apart from the background: a soft matte and the background painted in behind.
+"""The person apart from the background: how much of each pixel is the person's, and their colours.
 
-The matte is GrabCut (Rother, Kolmogorov, Blake 2004) seeded by the landmarks, refined by a guided
-filter (He, Sun, Tang 2010) so that its border follows hair.
+A network's guess is made sure by GrabCut (Rother, Kolmogorov, Blake 2004) where it doubts, and
+drawn along the hair by a colour guided filter, whose local linear model is that of closed-form
+matting (He, Sun, Tang 2010; its coefficients are found small, He, Sun 2015). Colours of mixed
+pixels are parted by two rounds of blur fusion (Forte 2021).
 """
 
 from typing import Any, TypeAlias
@@ -12,136 +14,127 @@ from numpy.typing import NDArray
 
 from engine.api import Picture
 from engine.portrait.landmarks import Face, Floats
-from engine.portrait.topology import CHIN, FACE_OVAL, FOREHEAD, LEFT_CHEEK, RIGHT_CHEEK
+from engine.portrait.person import Guess, PersonFinder
+from engine.portrait.topology import FACE_OVAL
 
 Mask: TypeAlias = NDArray[np.uint8]
 
-_WORK_PIXELS = 320  # longest side on which GrabCut runs
-_ROUNDS = 4
-_SOLID = 0.02  # cover from which a pixel is painted out of the background
-_MAX_SHARE = 0.97  # a matte that takes everything found no background
+_WORK_PIXELS = 384  # longest side on which doubts are decided
+_GUIDE_PIXELS = 640  # longest side on which the filter's coefficients are found
+_ROUNDS = 3  # of GrabCut
+_SURE, _LIKELY, _SURELY_NOT = 0.95, 0.5, 0.03
+_TRUST = 0.35  # in the network where it doubts; the rest is GrabCut's
+_REACH = 1 / 64  # radius of the guided filter, of the longest side
+_SMOOTHNESS = 1e-4  # of the guided filter: colours closer than its root are one surface
+_PURITY = 4  # power of the cover by which pixels lend their colour to mixed ones
+_HAZE = 0.08  # cover that is taken for nothing, and lack of it that is taken for all
+_MAX_SHARE = 0.985  # a matte that takes everything found no background
 
 
-def person_matte(still: Picture, face: Face) -> Floats:
-    """How much of each pixel moves with the person, [height, width] 0..1.
+def person_matte(still: Picture, face: Face, finder: PersonFinder) -> Floats:
+    """How much of each pixel is the person's, [height, width] 0..1.
 
-    Mixed pixels count mostly as the person, so that the still put together again is the still.
-
-    All ones where no background can be told apart: the whole picture then moves as one cloth.
+    All ones where no background can be told apart: the whole picture is then the person.
     """
+    height, width = still.shape[:2]
+    guess = finder.guess(still, face.points)
+    likely = _decide(still, guess)
+    person = _largest_piece(likely)
+    if person.mean() > _MAX_SHARE:
+        return np.ones((height, width), np.float32)
+    soft = _guided(_float(still) / np.float32(255), likely * person)
+    cover: Floats = _float(np.clip((soft - _HAZE) / (1 - 2 * _HAZE), 0, 1))
+    outline = cv2.convexHull(face.points[list(FACE_OVAL), :2].round().astype(np.int32))
+    cv2.fillPoly(cover, [outline], (1.0,))
+    return cover
+
+
+def person_colours(still: Picture, matte: Floats) -> Picture:
+    """The person's own colours [height, width, 3], also where the background shines through."""
+    picture = _float(still) / np.float32(255)
+    front = behind = picture
+    longest = max(still.shape)
+    for reach in (longest // 6 | 1, max(3, longest // 80) | 1):
+        front, behind = _fuse(picture, matte, (front, behind), reach)
+    return np.asarray(np.clip(front * 255 + 0.5, 0, 255), np.uint8)
+
+
+def _fuse(
+    picture: Floats, matte: Floats, guesses: tuple[Floats, Floats], reach: int
+) -> tuple[Floats, Floats]:
+    """One round: colours spread from where they are pure, then made to explain the picture."""
+    front, behind = guesses
+    cover = matte[..., None]
+    near_front = _spread(front, matte**_PURITY, reach)
+    near_behind = _spread(behind, (1 - matte) ** _PURITY, reach)
+    left = picture - cover * near_front - (1 - cover) * near_behind
+    return _float(np.clip(near_front + cover * left, 0, 1)), near_behind
+
+
+def _spread(colours: Floats, weight: Floats, reach: int) -> Floats:
+    """Colours [height, width, 3] averaged around each pixel by `weight` [height, width]."""
+    return _blur(colours * weight[..., None], reach) / (_blur(weight, reach)[..., None] + 1e-6)
+
+
+def _decide(still: Picture, guess: Guess) -> Floats:
+    """The guess [height, width], with GrabCut's word where it doubts."""
     height, width = still.shape[:2]
     scale = min(1.0, _WORK_PIXELS / max(height, width))
     small = cv2.resize(still, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    labels = _seed(small.shape[:2], face.points[:, :2] * scale)
-    person_model, background_model = np.zeros((1, 65)), np.zeros((1, 65))
-    everywhere = (0, 0, labels.shape[1], labels.shape[0])
+    size = (small.shape[1], small.shape[0])
+    mean, most = cv2.resize(guess.mean, size), cv2.resize(guess.most, size)
+    labels = np.where(mean > _LIKELY, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    for sure, label in ((mean > _SURE, cv2.GC_FGD), (most < _SURELY_NOT, cv2.GC_BGD)):
+        labels[cv2.erode(sure.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0] = label
+    if not {cv2.GC_FGD, cv2.GC_BGD} <= set(np.unique(labels)):
+        return guess.mean
     cv2.setRNGSeed(0)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
     bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    cv2.grabCut(
-        bgr, labels, everywhere, background_model, person_model, _ROUNDS, cv2.GC_INIT_WITH_MASK
-    )
-    person = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    person = _largest_piece(person)
-    if person.mean() > _MAX_SHARE:
-        return np.ones((height, width), np.float32)
-    rough = _float(cv2.resize(person.astype(np.float32), (width, height)))
-    radius = max(2, round(max(height, width) / 100))
-    grey = _float(cv2.cvtColor(still, cv2.COLOR_RGB2GRAY)) / np.float32(255)
-    soft = _guided(grey, rough, radius)
-    return np.asarray(np.clip((soft - 0.05) / 0.3, 0, 1), np.float32)
+    cv2.grabCut(bgr, labels, (0, 0, *size), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    person = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    decided = _TRUST * mean + (1 - _TRUST) * person
+    known = (labels == cv2.GC_FGD) | (labels == cv2.GC_BGD)
+    return _float(cv2.resize(_float(np.where(known, mean, decided)), (width, height)))
 
 
-def background_plate(still: Picture, matte: Floats) -> Picture:
-    """The still with the person painted out, [height, width, 3]: what shows when the head moves."""
-    solid = matte > _SOLID
-    if solid.all():
-        return still.copy()
-    hole = solid.astype(np.uint8)
-    filled = still.astype(np.float32)
-    weight = (1 - hole).astype(np.float32)
-    levels = [(filled * weight[..., None], weight)]
-    while min(levels[-1][1].shape) > 1:
-        levels.append((_float(cv2.pyrDown(levels[-1][0])), _float(cv2.pyrDown(levels[-1][1]))))
-    colour = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
-    for colours, weights in reversed(levels[:-1]):
-        upper = cv2.resize(colour, weights.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        known = np.clip(weights * 4, 0, 1)[..., None]
-        colour = known * colours / np.maximum(weights, 1e-6)[..., None] + (1 - known) * upper
-    plate = np.where(hole[..., None] > 0, colour, filled)
-    return np.asarray(np.clip(plate + 0.5, 0, 255), np.uint8)
+def _largest_piece(likely: Floats) -> Floats:
+    """One at the biggest connected piece and just around it, [height, width]."""
+    solid = (likely > _LIKELY).astype(np.uint8)
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(solid)
+    if count <= 1:
+        return np.ones_like(likely)
+    biggest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    reach = 2 * round(_REACH * max(likely.shape)) + 1
+    around = cv2.dilate((pieces == biggest).astype(np.uint8), np.ones((reach, reach), np.uint8))
+    return _float(around)
+
+
+def _guided(picture: Floats, target: Floats) -> Floats:
+    """Guided filter of `target` [height, width] by the colours `picture` [height, width, 3]."""
+    height, width = target.shape
+    scale = min(1.0, _GUIDE_PIXELS / max(height, width))
+    size = (round(width * scale), round(height * scale))
+    guide = _float(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    small = _float(cv2.resize(target, size, interpolation=cv2.INTER_AREA))
+    reach = 2 * max(2, round(_REACH * max(size))) + 1
+    mean, small_mean = _blur(guide, reach), _blur(small, reach)
+    covariance = _blur(guide * small[..., None], reach) - mean * small_mean[..., None]
+    pairs = (guide[..., :, None] * guide[..., None, :]).reshape(*guide.shape[:2], 9)
+    spread = np.dstack([_blur(pairs[..., :3], reach), _blur(pairs[..., 3:6], reach)])
+    spread = np.dstack([spread, _blur(pairs[..., 6:], reach)]).reshape(*guide.shape[:2], 3, 3)
+    spread -= mean[..., :, None] * mean[..., None, :]
+    spread += _SMOOTHNESS * np.eye(3, dtype=np.float32)
+    slope = np.linalg.solve(spread, covariance[..., None])[..., 0]
+    offset = small_mean - (slope * mean).sum(-1)
+    lines = np.dstack([_blur(_float(slope), reach), _blur(_float(offset), reach)])
+    fine = cv2.resize(lines, (width, height))
+    return _float((fine[..., :3] * picture).sum(-1) + fine[..., 3])
+
+
+def _blur(values: Floats, reach: int) -> Floats:
+    return _float(cv2.blur(values, (reach, reach)))
 
 
 def _float(values: NDArray[Any]) -> Floats:
     return np.asarray(values, np.float32)
-
-
-def _seed(shape: tuple[int, ...], points: Floats) -> Mask:
-    """GrabCut labels: the face for sure, a head and shoulders probably, the far sides not."""
-    height, width = shape
-    labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
-    top, chin = points[FOREHEAD], points[CHIN]
-    centre, down = (top + chin) / 2, chin - top
-    tall, wide = (
-        float(np.hypot(*down)),
-        float(np.hypot(*(points[LEFT_CHEEK] - points[RIGHT_CHEEK]))),
-    )
-    tilt = float(np.degrees(np.arctan2(down[1], down[0]))) - 90
-    far = np.ones((height, width), np.uint8)
-    _ellipse(far, centre - 0.1 * down, (1.5 * wide, 1.2 * tall), tilt, 0)
-    shoulders = _shoulders(centre, down, wide)
-    cv2.fillPoly(far, [shoulders], (0,))
-    labels[far > 0] = cv2.GC_BGD
-    cv2.fillPoly(labels, [shoulders], (cv2.GC_PR_FGD,))
-    _ellipse(labels, centre - 0.15 * down, (0.8 * wide, 0.85 * tall), tilt, cv2.GC_PR_FGD)
-    neck = np.array([points[172], points[397], chin + down * 0.35]).round().astype(np.int32)
-    cv2.fillPoly(labels, [neck], (cv2.GC_FGD,))
-    cv2.fillPoly(labels, [points[list(FACE_OVAL)].round().astype(np.int32)], (cv2.GC_FGD,))
-    return labels
-
-
-def _shoulders(centre: Floats, down: Floats, wide: float) -> NDArray[np.int32]:
-    across = np.array([-down[1], down[0]]) / max(float(np.hypot(*down)), 1e-6) * -1
-    neck, chest = centre + down * 0.6, centre + down * 1.3
-    outline = [
-        neck - across * wide * 0.45,
-        chest - across * wide * 1.3,
-        chest + down * 3 - across * wide * 1.8,
-        chest + down * 3 + across * wide * 1.8,
-        chest + across * wide * 1.3,
-        neck + across * wide * 0.45,
-    ]
-    return np.array(outline).round().astype(np.int32)
-
-
-def _ellipse(
-    target: Mask, centre: Floats, radii: tuple[float, float], tilt: float, value: int
-) -> None:
-    box = (
-        (float(centre[0]), float(centre[1])),
-        (max(2 * radii[0], 2.0), max(2 * radii[1], 2.0)),
-        tilt,
-    )
-    cv2.ellipse(target, box, (value,), -1)
-
-
-def _largest_piece(person: Mask) -> Mask:
-    """The biggest connected piece with its holes filled."""
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(person)
-    if count <= 1:
-        return np.ones_like(person)
-    biggest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    piece = (pieces == biggest).astype(np.uint8)
-    outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return np.asarray(cv2.drawContours(piece, outlines, -1, (1,), -1), np.uint8)
-
-
-def _guided(guide: Floats, target: Floats, radius: int) -> Floats:
-    """Guided filter of `target` by the grey `guide`, both [height, width]."""
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray(cv2.blur(values, (2 * radius + 1, 2 * radius + 1)), np.float32)
-
-    guide_mean, target_mean = mean(guide), mean(target)
-    covariance = mean(guide * target) - guide_mean * target_mean
-    slope = covariance / (mean(guide * guide) - guide_mean**2 + 1e-4)
-    return mean(slope) * guide + mean(target_mean - slope * guide_mean)

@@ -7,12 +7,14 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from engine.api import Picture, PortraitOptions
+from engine.portrait.backdrop import lay
 from engine.portrait.framing import frame_portrait
 from engine.portrait.geometry import Canonical, PoseSolver
 from engine.portrait.interior import paint_eye, paint_mouth
 from engine.portrait.landmarks import FaceLandmarker
-from engine.portrait.matte import background_plate, person_matte
+from engine.portrait.matte import person_matte
 from engine.portrait.mouth_painter import MouthLook
+from engine.portrait.person import PersonFinder
 from engine.portrait.renderer import Scene
 from engine.portrait.rig import Anatomy, build_rig
 from engine.portrait.topology import EYES
@@ -25,6 +27,7 @@ class Preparer:
     """The models that preparation needs. Not for use by two threads at once."""
 
     landmarker: FaceLandmarker
+    finder: PersonFinder
     canonical: Canonical
     basis: np.ndarray[tuple[int, int, int], np.dtype[np.float64]]  # [10, 468, 3]
 
@@ -32,26 +35,24 @@ class Preparer:
     def load(cls) -> "Preparer":
         """Read the shipped models."""
         basis = load_file(BASIS_PATH)["shape_basis"].astype(np.float64)
-        return cls(FaceLandmarker(), Canonical.load(), basis)
+        return cls(FaceLandmarker(), PersonFinder(), Canonical.load(), basis)
 
     def scene(self, picture: Picture, options: PortraitOptions) -> Scene:
         """Prepare `picture`. Raises `BadPictureError`."""
         framed = frame_portrait(picture, options, self.landmarker, PoseSolver(self.canonical))
         rig = build_rig(framed, self.canonical, self.basis)
-        matte = person_matte(framed.still, framed.face)
-        plate = background_plate(framed.still, matte)
+        matte = person_matte(framed.still, framed.face, self.finder)
+        layers = lay(framed.still, matte, options.background)
         box = rig.head.box
-        opaque = np.concatenate([framed.still, np.full_like(framed.still[..., :1], 255)], -1)
-        cutout = (opaque * matte[..., None] + 0.5).astype(np.uint8)[box.rows, box.columns]
         anatomy = Anatomy.measure(framed, self.canonical)
         eyes = [
             paint_eye(framed.still, aperture, eye, anatomy)
             for aperture, eye in zip(rig.eyes, EYES, strict=True)
         ]
         return Scene(
-            still=framed.still,
-            cutout=np.ascontiguousarray(cutout),
-            plate=np.ascontiguousarray(plate[box.rows, box.columns]),
+            still=layers.still,
+            cutout=np.ascontiguousarray(layers.cutout[box.rows, box.columns]),
+            plate=np.ascontiguousarray(layers.plate[box.rows, box.columns]),
             rig=rig,
             mouth=paint_mouth(framed.still, rig.mouth, anatomy),
             eyes=(eyes[0], eyes[1]),

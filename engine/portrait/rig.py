@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.portrait.channels import SHAPE_CHANNELS, Channel, lip_gap
 from engine.portrait.fields import Box, Patch, ThinPlate, grid_places, smooth_step
-from engine.portrait.framing import Framed, face_height
+from engine.portrait.framing import Framed
 from engine.portrait.geometry import Canonical, Doubles
 from engine.portrait.landmarks import MESH_POINTS, Floats
 from engine.portrait.topology import (
@@ -30,6 +30,7 @@ from engine.portrait.topology import (
     UPPER_LIP_INNER,
     EyeTopology,
 )
+from engine.portrait.view import face_height
 
 _HEAD_GRID = 64  # points along the longer side of the head's box
 _FINE_GRID = 64  # of an aperture's box
@@ -215,12 +216,13 @@ class _Builder:
         known = np.concatenate([self._mesh[keep, :2], self._outer])
         spread = ThinPlate(known, np.concatenate([bend[keep], zeros])).at(places)
         position = np.column_stack([places, self._depth.at(places)]) - self._anatomy.pivot
-        basis = spread.transpose(1, 2, 0).reshape(bend.shape[1], -1)
+        weight = self._weight(places)
+        basis = (spread.transpose(1, 2, 0) * weight).reshape(bend.shape[1], -1)
         return Patch(
             box,
             step,
             np.ascontiguousarray(position.T, np.float32),
-            self._weight(places).astype(np.float32),
+            weight.astype(np.float32),
             np.ascontiguousarray(basis, np.float32),
         )
 
@@ -235,7 +237,9 @@ class _Builder:
         centre = (anatomy.points[FOREHEAD, :2] + anatomy.points[CHIN, :2]) / 2
         along = (places - centre) @ anatomy.down / anatomy.height
         beside = np.abs((places - centre) @ anatomy.across) / anatomy.width
-        neck = 1 - smooth_step(0.45, 1.1, along)
+        shoulder = smooth_step(0.3, 0.8, beside)
+        # Shoulders stand still sooner than the neck: the ramp is steeper there.
+        neck = 1 - smooth_step(0.45, 1.1, 0.45 + (along - 0.45) / (1 - 0.46 * shoulder))
         sides = 1 - smooth_step(0.95, 1.5, beside)
         edge = np.minimum(places, np.array(self._limit) - 1 - places).min(1)
         border = smooth_step(0, 0.05 * min(self._limit), edge)

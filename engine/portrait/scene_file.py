@@ -14,13 +14,14 @@ import numpy as np
 from engine.api import Picture, PortraitOptions
 from engine.portrait.renderer import Scene
 
-VERSION = 2  # raise it when preparation changes: older files are then never read again
+VERSION = 3  # raise it when preparation changes: older files are then never read again
 MAX_FILES = 64  # the least recently used go first
 
 
 def scene_id(picture: Picture, options: PortraitOptions) -> str:
     """A stable name for what `picture` and `options` give under this version, 16 hex digits."""
-    head = f"{VERSION} {picture.shape} {options.size} {options.framing.value}".encode()
+    shown = f"{options.size} {options.height} {options.framing.value} {options.background.name}"
+    head = f"{VERSION} {picture.shape} {shown}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(picture).tobytes()).hexdigest()[:16]
 
 

@@ -70,6 +70,12 @@ class AvatarMaker:
                 f"size {options.size}: {self._label} was captured for {self._size}, "
                 "the side of the square that is generated, whatever is shown around it"
             )
+        if options.height is not None or not options.background.is_kept:
+            raise BadPictureError(
+                f"size {options.size}x{options.height or options.size}, background "
+                f"{options.background.name}: V-Express generates squares with the background of"
+                " the picture, expected one number and keep"
+            )
         solver = PoseSolver(self._canonical)
         name = _name(picture, options.framing, self._label)
         if options.framing is Framing.CROP:

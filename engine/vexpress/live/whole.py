@@ -6,15 +6,10 @@ import numpy as np
 from PIL import Image
 
 from engine.api import FaceTooSmallError, Picture
-from engine.portrait.framing import (
-    Framed,
-    face_height,
-    find_speaker,
-    head_square,
-    look_closely,
-)
+from engine.portrait.framing import Framed, find_speaker, look_closely
 from engine.portrait.geometry import PoseSolver
 from engine.portrait.landmarks import FaceLandmarker, Region
+from engine.portrait.view import face_height, head_square
 from engine.vexpress.kps import Points
 
 FULL_SIDE = 1080  # pixels of the longest side at most; more is slow to send and nobody sees it

@@ -11,9 +11,10 @@ from engine.api import (
     PortraitOptions,
     SeveralFacesError,
 )
-from engine.portrait.framing import face_height, frame_portrait
+from engine.portrait.framing import frame_portrait
 from engine.portrait.geometry import PoseSolver
 from engine.portrait.landmarks import FaceLandmarker
+from engine.portrait.view import face_height
 
 
 def test_a_crop_is_square_and_holds_the_face(

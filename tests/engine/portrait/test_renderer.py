@@ -76,7 +76,7 @@ def test_the_mouth_widens_and_rounds(look: Look) -> None:
 
 def test_lids_close(look: Look) -> None:
     opened, closed = eye_opening(look()), eye_opening(look(BLINK_LEFT=1, BLINK_RIGHT=1))
-    assert closed < 0.8 * opened  # glasses make the tool see less of it
+    assert closed < 0.85 * opened  # glasses make the tool see less of it
 
 
 def test_the_head_turns_as_asked(look: Look, solver: PoseSolver) -> None:

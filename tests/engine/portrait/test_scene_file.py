@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.api import Framing, Picture, PortraitOptions
+from engine.api import Background, Framing, Picture, PortraitOptions
 from engine.portrait import scene_file
 from engine.portrait.channels import CHANNELS
 from engine.portrait.renderer import Renderer, Scene
@@ -47,7 +47,9 @@ def test_names_follow_content_and_options(astronaut: Picture) -> None:
         scene_id(astronaut, PortraitOptions()),
         scene_id(astronaut, PortraitOptions(size=256)),
         scene_id(astronaut, PortraitOptions(framing=Framing.FULL)),
+        scene_id(astronaut, PortraitOptions(height=256)),
+        scene_id(astronaut, PortraitOptions(background=Background("blur"))),
         scene_id(astronaut[::-1], PortraitOptions()),
     }
-    assert len(names) == 4
+    assert len(names) == 6
     assert scene_id(astronaut, PortraitOptions()) == scene_id(astronaut.copy(), PortraitOptions())
