@@ -17,8 +17,9 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from typer.exceptions import TyperException
 
-from engine.api import AvatarError, Engine, Framing, PortraitOptions, StreamOptions
+from engine.api import KEEP, AvatarError, Engine, Framing, StreamOptions
 from engine.config import TIMING
+from engine.looks import portrait_options, read_background
 from engine.offline import Job, Progress, Report, make_film
 
 BAD_INPUT, STOPPED = 2, 130  # exit codes
@@ -56,11 +57,15 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
         float, flag("--expression_strength", "Scale of expressions, 0.0 to 2.0; 1.0 as learned.")
     ] = 1.0,
     size: Annotated[
-        int, flag("--size", "Pixels: side of the crop, or longest side of the full picture.")
-    ] = 512,
+        str,
+        flag("--size", "Pixels: side of the crop or longest side of the picture; or 1280x720."),
+    ] = "512",
     framing: Annotated[
         Framing, flag("--framing", "crop: head and shoulders. full: the whole picture.")
     ] = Framing.CROP,
+    background: Annotated[
+        str, flag("--background", "keep, blur, chroma, a colour as #rrggbb, or a picture.")
+    ] = KEEP,
     fps: Annotated[
         int, flag("--fps", "Frames per second: 25, nothing else yet.")
     ] = TIMING.frame_rate_hz,
@@ -82,7 +87,7 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
     if seed < 0:
         raise AvatarError(f"--seed {seed}: expected 0 or more")
     try:
-        portrait_options = PortraitOptions(size=size, framing=framing)
+        look = portrait_options(size, framing, read_background(background))
         stream_options = StreamOptions(
             seed=seed, expression_strength=expression_strength, badge=badge
         )
@@ -92,7 +97,7 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
         portrait=reference_image,
         sound=audio,
         target=output,
-        portrait_options=portrait_options,
+        portrait_options=look,
         stream_options=stream_options,
     )
     load = cast("LoadEngine", context.obj)

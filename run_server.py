@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from engine.api import MAX_SIZE, MIN_SIZE, AvatarError, Engine, Framing, Picture
-from engine.api import PortraitOptions as Portrait
+from engine.api import KEEP, AvatarError, Engine, Framing, Picture
 from engine.direction import MAX_STRENGTH
+from engine.looks import portrait_options, read_background, read_size
 from engine.picture import read_picture, read_picture_file
 from engine.portraits import bundled_portraits
 from streamer.engine_source import EngineSource
@@ -38,33 +38,36 @@ NumberType = StrEnum("NumberType", ["AUTO", "FP16", "BF16", "FP32"])
 Level = StrEnum("Level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 DOCTOR = "doctor"
-DEFAULT_SIZE = 512
+DEFAULT_SIZE = "512"
 MODEL_FOLDER = Path("model_ckpts")
 DATA_FOLDER = Path("~/.local/share/vexpress-live")
 
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """How an engine is made, and the size of its frames."""
+    """How an engine is made, and the size of its frames as people write it."""
 
     load: Callable[[], Engine]
-    size: int
+    size: str
 
 
-def portrait_loading(device: Device, size: int | None) -> Loading:
+def portrait_loading(device: Device, size: str | None) -> Loading:
     """The embedded default."""
 
     source = EngineSource("engine.portrait.engine", "load_engine", (device.value,))
     return Loading(source, DEFAULT_SIZE if size is None else size)
 
 
-def vexpress_loading(**flags: Any) -> Loading:
+def vexpress_loading(size: str | None, **flags: Any) -> Loading:
     """The big model. Its modules are imported only now, since that takes seconds."""
+    side, height = (None, None) if size is None else read_size(size)
+    if height is not None:
+        raise AvatarError(f"--size {size}: V-Express generates squares, expected one number")
     serving = import_module("engine.vexpress.live.serving")
-    settings = serving.read_settings(serving.ServingFlags(**flags))
+    settings = serving.read_settings(serving.ServingFlags(size=side, **flags))
     typer.echo(import_module("engine.vexpress.weights").LICENCE_NOTICE, err=True)
     source = EngineSource("engine.vexpress.live.loading", "load_live_engine", (settings,))
-    return Loading(source, settings.preset.size)
+    return Loading(source, str(settings.preset.size))
 
 
 def engine_parts(kind: Kind, loading: Loading, avatar: Path | None) -> EngineParts:
@@ -85,9 +88,10 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     engine: Annotated[Kind, Option(help="Which engine paints.")] = Kind.PORTRAIT,
     device: Annotated[Device, Option(help="Where it computes.")] = Device.AUTO,
     size: Annotated[
-        int | None, Option(min=MIN_SIZE, max=MAX_SIZE, help="Pixels, even; 512, or the preset's.")
+        str | None, Option(help="Pixels, even, or WIDTHxHEIGHT; 512, or the preset's.")
     ] = None,
     framing: Annotated[Framing, Option(help="Head, or full picture.")] = Framing.CROP,
+    background: Annotated[str, Option(help="keep, blur, chroma, #rrggbb, or a picture.")] = KEEP,
     max_sessions: Annotated[int, Option(min=1, max=100, help="Visitors at a time.")] = 4,
     admit_by_cost: Annotated[bool, Option(help="Refuse whom the machine has no time for.")] = True,
     session_limit: Annotated[
@@ -154,7 +158,7 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             loading = Loading(stamped, loading.size)
         settings = ServiceSettings(
             data_folder=data_dir.expanduser(),
-            portrait=Portrait(size=loading.size, framing=framing),
+            portrait=portrait_options(loading.size, framing, read_background(background)),
             sessions=SessionRules(
                 max_sessions=max_sessions,
                 by_cost=admit_by_cost,
