@@ -4,6 +4,7 @@
 """
 
 import math
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from streamer.service import EngineParts, ServiceSettings
 from streamer.sessions import SessionRules
 from streamer.stamped import loading_stamped
 from streamer.studio import Crew
+from streamer.tokens import read_tokens
+from streamer.web_settings import WebSettings
 
 Device = StrEnum("Device", ["AUTO", "CPU", "CUDA"])
 Kind = StrEnum("Kind", ["PORTRAIT", "VEXPRESS"])
@@ -111,6 +114,13 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
         Path | None, Option(help="File with the secret shared with the TURN server.")
     ] = None,
     udp_ports: Annotated[str | None, Option(help="For media, as 50000-50100.")] = None,
+    tokens_file: Annotated[
+        Path | None, Option(help="Who may do what, TOML or JSON; see streamer.tokens.")
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, Option(help="Origin of other pages that may use this server.")
+    ] = None,
+    trust_proxy: Annotated[bool, Option(help="Believe X-Forwarded-For.")] = False,
     relay_only: Annotated[bool, Option(help="Media through TURN only.")] = False,
     preset: Annotated[str, Option(help="vexpress: how it is run.")] = "stock",
     decoder: Annotated[
@@ -169,6 +179,11 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             seed=seed,
             expression_strength=expression_strength,
             crew=Crew(processes=workers, log=ChildLog(log_level.value, log_format.value)),
+            web=WebSettings(
+                tokens=read_tokens(tokens_file, os.environ),
+                cors_origins=tuple(cors_origin or ()),
+                trust_proxy=trust_proxy,
+            ),
             ice=IceSettings(
                 stun=tuple(stun or ()),
                 turn=tuple(turn or ()),

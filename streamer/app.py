@@ -11,9 +11,13 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from streamer import routes_avatars, routes_health, routes_sessions
+from streamer.cors import Cors
 from streamer.errors import ANYTHING_ELSE, install_error_handlers
+from streamer.guard import Guard
+from streamer.rate_limits import RateLimits
 from streamer.request_ids import RequestIds
 from streamer.routes_health import program_version
+from streamer.security_headers import SecurityHeaders
 from streamer.service import Service
 
 _API_PAGE = Path(__file__).with_name("api_page.html")
@@ -38,6 +42,11 @@ def build_app(service: Service, web_folder: Path) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    web = service.settings.web
+    app.add_middleware(Guard, tokens=web.tokens)  # the innermost
+    app.add_middleware(RateLimits, settings=web)
+    app.add_middleware(Cors, settings=web)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds)
     install_error_handlers(app)
     app.include_router(routes_sessions.router)

@@ -1,6 +1,7 @@
 """Every error leaves as `{"error": {"code", "message"}}` with the status that fits."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import cast
 
@@ -70,9 +71,11 @@ class RefusedError(Exception):
         self.code = code
 
 
-def error_response(status: int, code: str, message: str) -> JSONResponse:
-    """The one shape of an error."""
-    headers = {}
+def error_response(
+    status: int, code: str, message: str, extra: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """The one shape of an error, with `extra` headers."""
+    headers = dict(extra or {})
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return JSONResponse({"error": {"code": code, "message": message}}, status, headers)

@@ -55,6 +55,7 @@ async def config(service: Serving) -> dict[str, Any]:
         "size": settings.portrait.size,
         "badge": settings.badge,
         "max_sessions": settings.sessions.max_sessions,
+        "needs_token": bool(settings.web.tokens.roles),
     }
 
 

@@ -16,11 +16,14 @@ import uvicorn
 from engine.api import AvatarError
 from streamer.app import build_app
 from streamer.certificate import self_signed_certificate
+from streamer.client_address import is_loopback
+from streamer.redaction import Redacting
 from streamer.service import EngineParts, Service, ServiceSettings
 
 log = logging.getLogger(__name__)
 WEB_FOLDER = Path(__file__).parents[1] / "web_client"
 _GRACE_S = 3
+_WEB_LOGGER = "uvicorn.error"  # which it also uses when nothing is wrong
 _BACKLOG = 128
 _THREADS_PER_SESSION = 2  # sound and picture are encoded at the same time
 _SPARE_THREADS = 2
@@ -65,6 +68,12 @@ async def serve(
     announce: Callable[[str], None],
 ) -> None:
     """Serve until the task is cancelled or a signal comes; `announce` gets the address."""
+    if not is_loopback(address.host) and not settings.web.tokens.roles:
+        log.warning(
+            "%s is open to everyone who can reach this machine: expected --tokens-file, or "
+            "VEXPRESS_TOKEN_SPEAK and the like",
+            address.host,
+        )
     with _listen(address) as listener:
         service = Service(settings, parts)
         server = _Server(_configure(address, settings, service))
@@ -100,6 +109,7 @@ async def _serve_and_warm_up(
 
 
 def _configure(address: Address, settings: ServiceSettings, service: Service) -> uvicorn.Config:
+    _keep_tokens_out_of_log()
     config = uvicorn.Config(
         build_app(service, WEB_FOLDER),
         log_config=None,
@@ -113,6 +123,13 @@ def _configure(address: Address, settings: ServiceSettings, service: Service) ->
         made = self_signed_certificate(folder, address.host, datetime.now(UTC))
         config.ssl_certfile, config.ssl_keyfile = made.certificate_path, made.key_path
     return config
+
+
+def _keep_tokens_out_of_log() -> None:
+    """The web server writes down the address of each websocket, with its query."""
+    logger = logging.getLogger(_WEB_LOGGER)
+    if not any(isinstance(each, Redacting) for each in logger.filters):
+        logger.addFilter(Redacting())
 
 
 @contextmanager

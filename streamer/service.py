@@ -21,6 +21,7 @@ from streamer.remote.messages import EngineGoneError
 from streamer.sessions import DrainingError, SessionRules, Sessions
 from streamer.studio import Crew, Lane, NotReadyError, Studio
 from streamer.udp_ports import bound_to
+from streamer.web_settings import WebSettings
 
 log = logging.getLogger(__name__)
 _SEED_BITS = 31
@@ -48,6 +49,7 @@ class ServiceSettings:
     seed: int | None = None  # None: each session has its own
     expression_strength: float = 1.0
     ice: IceSettings = field(default_factory=IceSettings)
+    web: WebSettings = field(default_factory=WebSettings)
     crew: Crew = field(default_factory=Crew)
 
 

@@ -208,6 +208,7 @@ async def test_the_server_describes_itself(http: httpx.AsyncClient) -> None:
         "size": 128,
         "badge": True,
         "max_sessions": 2,
+        "needs_token": False,
     }
     assert (await http.get("/healthz")).status_code == 200
     assert (await http.get("/readyz")).status_code == 200

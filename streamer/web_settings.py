@@ -1,0 +1,45 @@
+"""Whom the server lets in by HTTP, and how often; frozen, read once at the edge."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from streamer.tokens import Tokens
+
+ANY_ORIGIN = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often one address may do something: `burst` at once, then `per_s`."""
+
+    per_s: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """What is counted."""
+
+    requests: Rate = Rate(50, 300)
+    openings: Rate = Rate(1, 30)  # of sessions, websockets and uploads, which cost more
+    failures: Rate = Rate(0.1, 10)  # wrong tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """The edge of the server. Raises `ValueError` for what is no origin."""
+
+    tokens: Tokens = field(default_factory=Tokens)
+    cors_origins: tuple[str, ...] = ()  # beside our own
+    trust_proxy: bool = False  # believe X-Forwarded-For and X-Forwarded-Host
+    rates: Rates = Rates()
+
+    def __post_init__(self) -> None:
+        for origin in self.cors_origins:
+            parts = urlsplit(origin)
+            if origin not in {ANY_ORIGIN, f"{parts.scheme}://{parts.netloc}"}:
+                raise ValueError(f"CORS origin {origin!r}: expected https://host or *")
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether pages of an origin other than ours may use the server."""
+        return origin in self.cors_origins or ANY_ORIGIN in self.cors_origins
