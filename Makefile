@@ -2,6 +2,7 @@
 #                 ENGINE=vexpress serves the big model, with what it needs
 # make test       every check, then the tests       ARGS="-k audio" reaches pytest
 # make check      format, lint, import rules, types, the web client
+# make audit      known vulnerabilities of what is pinned; needs the network
 # make format     rewrite the Python files in the house style
 # make train-motion  rebuild the motion weights from CORPUS, a folder of clips; resumes
 # make train-mouth   train a painted mouth from CORPUS into build/training; resumes
@@ -33,7 +34,7 @@ WEB_READY := web_client/node_modules/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test format train-motion train-mouth clean
+.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test audit format train-motion train-mouth clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^PYTHON /,$$d'
@@ -60,6 +61,9 @@ check-web:
 	else \
 		echo "SKIP the web client's types and tests: npm is not installed (Node.js 20 or newer)"; \
 	fi
+
+audit: $(BIN)/python
+	@PYTHON=$(BIN)/python scripts/audit.sh build/audit
 
 format: setup-test
 	$(BIN)/ruff check --fix .

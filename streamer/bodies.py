@@ -1,6 +1,8 @@
 """Reading request bodies without letting them grow."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import Request
@@ -8,6 +10,9 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from streamer.errors import RefusedError
+
+BODY_WITHIN_S = 60.0
+_MAX_FORM_FIELDS = 16
 
 
 def media_type(request: Request) -> str:
@@ -41,17 +46,35 @@ async def limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, N
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:
     """The whole body."""
-    return b"".join([piece async for piece in limited(request, limit_bytes)])
+    async with _in_time():
+        return b"".join([piece async for piece in limited(request, limit_bytes)])
 
 
 async def read_form(request: Request, limit_bytes: int) -> FormData:
     """A multipart form; its files must be closed by the caller."""
-    parser = MultiPartParser(request.headers, limited(request, limit_bytes), max_files=1)
+    parser = MultiPartParser(
+        request.headers, limited(request, limit_bytes), max_files=1, max_fields=_MAX_FORM_FIELDS
+    )
     try:
-        return await parser.parse()
+        async with _in_time():
+            return await parser.parse()
     except (MultiPartException, KeyError) as error:
         message = f"not a multipart form: {error}"
         raise RefusedError(HTTPStatus.BAD_REQUEST, "bad_form", message) from error
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """A client that sends a byte now and then must not hold a request open for ever."""
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            yield
+    except TimeoutError as error:
+        raise RefusedError(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "too_slow",
+            f"body not complete: expected all of it within {BODY_WITHIN_S:.0f} s",
+        ) from error
 
 
 def _too_large(count_bytes: int, limit_bytes: int) -> RefusedError:

@@ -19,8 +19,10 @@ from streamer.web_settings import WebSettings
 _READING = ("GET", "HEAD", "OPTIONS")
 _METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
 # ETag is no request header, but a WHIP client in use sends it, and would fail without.
-_HEADERS = "Authorization, Content-Type, ETag, If-Match, X-Request-Id"
-_EXPOSED = "Location, ETag, Link, Accept-Patch, Accept-Post, Retry-After, X-Request-Id"
+_HEADERS = "Authorization, Content-Type, ETag, If-Match, Reclaim-Token, X-Request-Id"
+_EXPOSED = (
+    "Location, ETag, Link, Accept-Patch, Accept-Post, Reclaim-Token, Retry-After, X-Request-Id"
+)
 _PREFLIGHT_LASTS_S = 600
 
 

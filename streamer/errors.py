@@ -33,6 +33,7 @@ from streamer.sessions import DrainingError, UnknownSessionError
 from streamer.studio import NotReadyError
 from streamer.trickle import BadFragmentError, IceRestartError, TooManyCandidatesError
 from streamer.udp_ports import NoUdpPortError
+from streamer.worker import WorkerFullError
 
 log = logging.getLogger(__name__)
 RETRY_AFTER_S = 5
@@ -57,6 +58,7 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (DrainingError, HTTPStatus.SERVICE_UNAVAILABLE, "draining"),
     (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),
     (NoUdpPortError, HTTPStatus.SERVICE_UNAVAILABLE, "no_udp_port"),
+    (WorkerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "busy"),
     (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
     (EngineGoneError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_restarts"),
 )

@@ -11,9 +11,15 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeVar
 
+from engine.api import AvatarError
+
 T = TypeVar("T")
 Job = Callable[[], None]
 log = logging.getLogger(__name__)
+
+
+class WorkerFullError(AvatarError, RuntimeError):
+    """One client has too many jobs queued already, or the thread ends."""
 
 
 class Worker:
@@ -80,7 +86,7 @@ class Worker:
                 future.set_result(result)
 
         if not self.post(client, job):
-            raise RuntimeError(f"{self._thread.name} takes no job: full or closing")
+            raise WorkerFullError(f"{self._thread.name} takes no job: full or closing, try again")
         return await asyncio.wrap_future(future)
 
     def _next(self) -> Job | None:

@@ -1,11 +1,12 @@
 // @ts-check
 /** The page: makes its parts and joins them. The only module that does anything when it is loaded. */
+import { AccessField } from "./access.js";
 import { CallPanel } from "./call_panel.js";
 import { byId } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { MicrophonePicker } from "./microphone_picker.js";
 import { Readout } from "./readout.js";
-import { getIce } from "./server.js";
+import { getConfig, getIce } from "./server.js";
 import { Stage } from "./stage.js";
 import { Status } from "./status.js";
 import { StepList } from "./steps.js";
@@ -53,6 +54,8 @@ function startPage() {
   const parts = { gallery, voice, stage, steps, readout, status };
   const panel = new CallPanel(parts, getIce);
   new UploadForm((avatar) => void gallery.load(avatar.id));
+  const access = new AccessField(() => void gallery.load());
+  getConfig().then(({ needs_token }) => access.show(needs_token), () => access.show(false));
   void picker.refresh();
   void gallery.load();
 }

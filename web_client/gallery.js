@@ -1,5 +1,6 @@
 // @ts-check
 /** The portraits to choose from, as radio buttons with pictures. */
+import { showPicture } from "./access.js";
 import { byId, make } from "./dom.js";
 import { asProblem, explain } from "./problem.js";
 import { deleteAvatar, getAvatars } from "./server.js";
@@ -98,7 +99,7 @@ export class Gallery {
     radio.value = avatar.id;
     radio.addEventListener("change", () => this.#choose(avatar));
     const picture = make("img", "");
-    picture.src = avatar.picture;
+    void showPicture(picture, avatar.picture);
     picture.alt = ""; // the name stands next to it
     picture.loading = "lazy";
     const name = make("span", "name");

@@ -1,5 +1,6 @@
 // @ts-check
 /** The server's HTTP interface, as docs/protocol.md has it. */
+import { withToken } from "./access.js";
 import { Problem } from "./problem.js";
 
 /**
@@ -12,7 +13,7 @@ import { Problem } from "./problem.js";
  * @property {boolean} builtin
  */
 /** @typedef {{default: string | null, avatars: Avatar[]}} AvatarList */
-/** @typedef {{version: string, engine: string}} Config */
+/** @typedef {{version: string, engine: string, needs_token: boolean}} Config */
 /** @typedef {{path: string, answer: string}} OpenedSession */
 /** @typedef {import("./problem.js").TextKey} TextKey */
 
@@ -28,12 +29,15 @@ const BY_CODE = {
   built_in_avatar: "error_builtin",
   too_many_avatars: "error_too_many",
   not_ready: "error_not_ready",
+  unauthorized: "error_token",
+  wrong_role: "error_role",
 };
 
 /** @type {Record<number, TextKey>} */
 const BY_STATUS = {
   413: "error_too_large",
   415: "error_not_a_picture",
+  429: "error_too_often",
   503: "error_busy",
 };
 
@@ -61,9 +65,10 @@ function errorIn(body) {
   }
 }
 
-/** @param {string} path @param {RequestInit} [options] */
-async function request(path, options) {
-  const response = await fetch(path, options).catch((error) => {
+/** @param {string} path @param {{method?: string, headers?: Record<string, string>, body?: string}} [options] */
+async function request(path, options = {}) {
+  const headers = withToken(options.headers);
+  const response = await fetch(path, { ...options, headers }).catch((error) => {
     throw new Problem("error_offline", {}, error instanceof TypeError ? "" : String(error));
   });
   if (response.ok) return response;
@@ -103,12 +108,12 @@ export async function openSession(avatarId, offer) {
 
 /** End a session. It outlives the page, and the server may have ended the session itself. @param {string} path */
 export async function closeSession(path) {
-  await fetch(path, { method: "DELETE", keepalive: true }).catch(() => undefined);
+  await fetch(path, { method: "DELETE", headers: withToken(), keepalive: true }).catch(() => undefined);
 }
 
 /** Stop talking, when the data channel is not open. A session that is gone needs none of it. @param {string} path */
 export async function interruptSession(path) {
-  await fetch(`${path}/interrupt`, { method: "POST" }).catch(() => undefined);
+  await fetch(`${path}/interrupt`, { method: "POST", headers: withToken() }).catch(() => undefined);
 }
 
 /**
@@ -134,6 +139,7 @@ export function uploadAvatar(picture, name, onProgress) {
       else reject(problemOf(status, responseText, upload.getResponseHeader("Retry-After")));
     });
     upload.open("POST", "/v1/avatars");
+    for (const [header, value] of Object.entries(withToken())) upload.setRequestHeader(header, value);
     upload.send(form);
   });
 }

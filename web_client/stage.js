@@ -1,5 +1,6 @@
 // @ts-check
 /** The portrait, large: its still picture until the first frame arrives, then the video. */
+import { showPicture } from "./access.js";
 import { byId } from "./dom.js";
 import { clear, show, showIn } from "./strings.js";
 
@@ -24,7 +25,7 @@ export class Stage {
       show(this.#name, "stage_empty");
       return;
     }
-    this.#still.src = avatar.picture;
+    void showPicture(this.#still, avatar.picture);
     showIn(this.#still, "data-text-alt", "stage_still", { name: avatar.name });
     clear(this.#name);
     this.#name.textContent = avatar.name;

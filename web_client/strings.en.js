@@ -6,6 +6,9 @@ export const ENGLISH = {
   tagline: "Speak, and the portrait speaks.",
   language: "Language",
 
+  access: "Access token",
+  access_use: "Use it",
+
   stage: "Talking portrait",
   stage_empty: "No portrait yet",
   stage_still: "{name}, at rest",
@@ -73,6 +76,9 @@ export const ENGLISH = {
   error_too_many: "The server keeps no more portraits. Delete one first.",
   error_not_ready: "The server is still starting. Try again in {seconds} s.",
   error_busy: "The server has no free place. Try again in {seconds} s.",
+  error_token: "This server needs an access token. Enter it at the top of the page.",
+  error_role: "Your access token does not allow this.",
+  error_too_often: "Too many requests from your network. Try again in {seconds} s.",
   error_offline: "The server does not answer. Check your network, then try again.",
   error_server: "The server refused (status {status}).",
   error_browser: "This went wrong in the browser.",

@@ -7,6 +7,9 @@ export const SPANISH = {
   tagline: "Habla, y el retrato habla.",
   language: "Idioma",
 
+  access: "Clave de acceso",
+  access_use: "Usarla",
+
   stage: "Retrato que habla",
   stage_empty: "Todavía no hay retrato",
   stage_still: "{name}, en reposo",
@@ -74,6 +77,9 @@ export const SPANISH = {
   error_too_many: "El servidor no guarda más retratos. Elimina antes alguno.",
   error_not_ready: "El servidor aún está arrancando. Inténtalo de nuevo en {seconds} s.",
   error_busy: "El servidor no tiene plazas libres. Inténtalo de nuevo en {seconds} s.",
+  error_token: "Este servidor pide una clave de acceso. Escríbela al principio de la página.",
+  error_role: "Tu clave de acceso no permite esto.",
+  error_too_often: "Demasiadas peticiones desde tu red. Inténtalo de nuevo en {seconds} s.",
   error_offline: "El servidor no responde. Comprueba la red e inténtalo de nuevo.",
   error_server: "El servidor lo rechazó (estado {status}).",
   error_browser: "Algo falló en el navegador.",

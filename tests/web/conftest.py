@@ -17,6 +17,7 @@ from engine.picture import read_picture
 from streamer.serve import Address, serve
 from streamer.service import EngineParts, ServiceSettings
 from streamer.sessions import SessionRules
+from streamer.web_settings import WebSettings
 from tests.fakes import FakeAvatar, FakeEngine
 from tests.sounds import chirps
 
@@ -60,13 +61,15 @@ class Visit:
     problems: list[str] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
 
-    async def open(self, query: str = "") -> None:
-        """Load the page and wait for its portraits."""
+    async def open(self, query: str = "", portraits: int = 2) -> None:
+        """Load the page and wait for so many portraits."""
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", lambda request: self.addresses.append(request.url))
         await self.page.goto(f"{self.url}/{query}")
-        await self.page.wait_for_function("() => document.querySelectorAll('.avatar').length >= 2")
+        await self.page.wait_for_function(
+            "count => document.querySelectorAll('.avatar').length >= count", arg=portraits
+        )
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -97,7 +100,13 @@ def engine() -> RecordingEngine:
 
 
 @pytest.fixture
-async def server(tmp_path: Path, engine: RecordingEngine) -> AsyncIterator[str]:
+def web() -> WebSettings:
+    """Open to everybody; tests of tokens have their own."""
+    return WebSettings()
+
+
+@pytest.fixture
+async def server(tmp_path: Path, engine: RecordingEngine, web: WebSettings) -> AsyncIterator[str]:
     """A server with room for one visitor; its address."""
     urls: asyncio.Queue[str] = asyncio.Queue()
     options = PortraitOptions(size=128)
@@ -106,6 +115,7 @@ async def server(tmp_path: Path, engine: RecordingEngine) -> AsyncIterator[str]:
         portrait=options,
         sessions=SessionRules(max_sessions=1, by_cost=False),
         seed=1,
+        web=web,
     )
     parts = EngineParts(
         name="fake", load=lambda: engine, read_picture=read_picture, portraits=portraits
@@ -141,7 +151,9 @@ class Visits:
     engine: RecordingEngine
     owned: AsyncExitStack
 
-    async def __call__(self, query: str = "", width: int = 1280, script: str = "") -> Visit:
+    async def __call__(
+        self, query: str = "", width: int = 1280, script: str = "", portraits: int = 2
+    ) -> Visit:
         context: BrowserContext = await self.browser.new_context(
             viewport={"width": width, "height": 800}, locale="en-GB"
         )
@@ -149,7 +161,7 @@ class Visits:
         if script:
             await context.add_init_script(script)
         visit = Visit(await context.new_page(), self.url, self.engine)
-        await visit.open(query)
+        await visit.open(query, portraits)
         return visit
 
 
