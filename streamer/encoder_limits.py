@@ -12,16 +12,17 @@ from aiortc import RTCRtpSender
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtp import AnyRtcpPacket, RtcpRrPacket, RtcpSrPacket
 from av.frame import Frame
 from av.video.codeccontext import VideoCodecContext
 
 from engine.config import TIMING
+from streamer.bitrate import BitrateControl
 from streamer.jitter import UnsupportedAiortcError, check_aiortc
 
-START_BITS_PER_S = 800_000
-# A step costs a key frame, so the receiver's estimate moves the rate in coarse steps only.
-STEPS_BITS_PER_S = (400_000, 550_000, START_BITS_PER_S, 1_200_000, 1_600_000, 2_000_000)
-_ENCODER_NAME = "_RTCRtpSender__encoder"
+KEY_FRAME_AFTER_FRAMES = TIMING.frame_rate_hz // 2
+_ENCODER_NAME, _HANDLER_NAME = "_RTCRtpSender__encoder", "_handle_rtcp_packet"
+_WHOLE = 256  # RTCP counts lost packets in 256ths
 _QUANTIZER_RANGE = (2, 56)
 _KEY_FRAME_EVERY_FRAMES = 3000
 _VP8_OPTIONS = {
@@ -37,10 +38,32 @@ _VP8_OPTIONS = {
 _H264_OPTIONS = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
 
 
-def step_for(bits_per_s: int) -> int:
-    """The highest step that an estimate allows, or the lowest step."""
-    allowed = [step for step in STEPS_BITS_PER_S if step <= bits_per_s]
-    return allowed[-1] if allowed else STEPS_BITS_PER_S[0]
+class Wishes:
+    """What the receiver asks of one encoder: a rate, and key frames now and then.
+
+    A key frame is many times as large as others: where packets are lost, one for every request
+    would lose even more. So a request waits until the last key frame is half a second old.
+    """
+
+    def __init__(self) -> None:
+        self.rate = BitrateControl()
+        self._frames = 0
+        self._key_frame = -KEY_FRAME_AFTER_FRAMES
+        self._wants_key = False
+
+    def next(self, wants_key: bool, is_new: bool) -> bool:
+        """A frame is encoded now: whether as a key frame. A new encoder begins with one anyway."""
+        self._frames += 1
+        self._wants_key |= wants_key
+        is_due = self._frames - self._key_frame >= KEY_FRAME_AFTER_FRAMES
+        is_key = is_new or (self._wants_key and is_due)
+        if is_key:
+            self._wants_key, self._key_frame = False, self._frames
+        return is_key
+
+    def bits_per_s(self) -> int:
+        """The rate for the next frame."""
+        return self.rate.decide(self._frames * TIMING.frame_s)
 
 
 def _context(
@@ -60,51 +83,59 @@ def _context(
 class LiveVp8Encoder(Vp8Encoder):
     """VP8 at constant bit rate within our limits."""
 
-    _bits_per_s = START_BITS_PER_S
+    def __init__(self) -> None:
+        super().__init__()
+        self.wishes = Wishes()
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """One frame to RTP payloads."""
         assert isinstance(frame, av.VideoFrame)
-        if _is_stale(self.codec, frame, self._bits_per_s):
-            self.codec = _context("libvpx", frame, self._bits_per_s)
+        bits_per_s = self.wishes.bits_per_s()
+        is_stale = _is_stale(self.codec, frame, bits_per_s)
+        if is_stale:
+            self.codec = _context("libvpx", frame, bits_per_s)
             self.codec.gop_size = _KEY_FRAME_EVERY_FRAMES
             self.codec.qmin, self.codec.qmax = _QUANTIZER_RANGE
-            rate = str(self._bits_per_s)
+            rate = str(bits_per_s)
             self.codec.options = {**_VP8_OPTIONS, "bufsize": rate, "minrate": rate, "maxrate": rate}
-        return super().encode(frame, force_keyframe)
+        return super().encode(frame, self.wishes.next(force_keyframe, is_stale))
 
     @property
     def target_bitrate(self) -> int:
         """Bits per second."""
-        return self._bits_per_s
+        return self.wishes.rate.bits_per_s
 
     @target_bitrate.setter
     def target_bitrate(self, bits_per_s: int) -> None:
-        self._bits_per_s = step_for(bits_per_s)
+        self.wishes.rate.estimated(bits_per_s)
 
 
 class LiveH264Encoder(H264Encoder):
     """H.264 baseline, fast enough for one core, within our limits."""
 
-    _bits_per_s = START_BITS_PER_S
+    def __init__(self) -> None:
+        super().__init__()
+        self.wishes = Wishes()
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """One frame to RTP payloads."""
         assert isinstance(frame, av.VideoFrame)
-        if _is_stale(self.codec, frame, self._bits_per_s):
-            self.codec = _context("libx264", frame, self._bits_per_s)
+        bits_per_s = self.wishes.bits_per_s()
+        is_stale = _is_stale(self.codec, frame, bits_per_s)
+        if is_stale:
+            self.codec = _context("libx264", frame, bits_per_s)
             self.codec.options = dict(_H264_OPTIONS)
             self.codec.profile = "Baseline"
-        return super().encode(frame, force_keyframe)
+        return super().encode(frame, self.wishes.next(force_keyframe, is_stale))
 
     @property
     def target_bitrate(self) -> int:
         """Bits per second."""
-        return self._bits_per_s
+        return self.wishes.rate.bits_per_s
 
     @target_bitrate.setter
     def target_bitrate(self, bits_per_s: int) -> None:
-        self._bits_per_s = step_for(bits_per_s)
+        self.wishes.rate.estimated(bits_per_s)
 
 
 _ENCODERS: dict[str, type[LiveVp8Encoder] | type[LiveH264Encoder]] = {
@@ -116,9 +147,21 @@ _ENCODERS: dict[str, type[LiveVp8Encoder] | type[LiveH264Encoder]] = {
 def limit_encoder(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> None:
     """Give a video sender our encoder for the negotiated codec, before its first frame."""
     check_aiortc()
-    if not hasattr(sender, _ENCODER_NAME):
-        raise UnsupportedAiortcError(f"RTCRtpSender has no {_ENCODER_NAME}")
-    setattr(sender, _ENCODER_NAME, _ENCODERS[codec.mimeType.lower()]())
+    for name in (_ENCODER_NAME, _HANDLER_NAME):
+        if not hasattr(sender, name):
+            raise UnsupportedAiortcError(f"RTCRtpSender has no {name}")
+    encoder = _ENCODERS[codec.mimeType.lower()]()
+    handle_report = sender._handle_rtcp_packet
+
+    async def handle(packet: AnyRtcpPacket) -> None:
+        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == sender._ssrc:
+                    encoder.wishes.rate.lost(report.fraction_lost / _WHOLE)
+        await handle_report(packet)
+
+    setattr(sender, _ENCODER_NAME, encoder)
+    sender._handle_rtcp_packet = handle  # type: ignore[method-assign]
 
 
 def _is_stale(codec: VideoCodecContext | None, frame: av.VideoFrame, bits_per_s: int) -> bool:

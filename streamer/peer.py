@@ -20,6 +20,7 @@ from aiortc.sdp import SessionDescription
 from engine.api import AvatarError
 from streamer.encoder_limits import limit_encoder
 from streamer.jitter import replace_jitter_buffer
+from streamer.media_clock import MediaClock, report_media_clock
 from streamer.tracks import FaceTrack, VoiceTrack
 from streamer.trickle import (
     MAX_CANDIDATES,
@@ -99,6 +100,9 @@ class Peer:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             limit_encoder(face.sender, face._codecs[0])
             replace_jitter_buffer(voice.receiver, time.monotonic)
+            media_clock = MediaClock()
+            report_media_clock(voice.sender, self.voice, media_clock)
+            report_media_clock(face.sender, self.face, media_clock)
             await connection.setLocalDescription(await connection.createAnswer())
         except _OFFER_ERRORS as error:
             raise BadOfferError(f"cannot answer this SDP offer: {error}") from error

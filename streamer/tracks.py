@@ -10,11 +10,14 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.video.frame import PictureType
 
 from engine.config import TIMING
+from streamer.resample import DELAY_WIRE_SAMPLES
 from streamer.stage import Sight, Sound
 
 F = TypeVar("F", av.AudioFrame, av.VideoFrame)
 VIDEO_CLOCK_HZ = 90_000
 _VIDEO_TICKS_PER_FRAME = VIDEO_CLOCK_HZ // TIMING.frame_rate_hz
+_OPUS_LOOK_AHEAD_SAMPLES = 312  # RFC 7845, section 4.2: what libopus needs at 48 kHz
+VOICE_DELAY_S = (_OPUS_LOOK_AHEAD_SAMPLES + DELAY_WIRE_SAMPLES) / TIMING.wire_rate_hz
 _AUDIO_CAPACITY_PACKETS = 10
 _VIDEO_CAPACITY_FRAMES = 2
 
@@ -27,6 +30,7 @@ class ReleasedTrack(MediaStreamTrack, Generic[F]):
         self._frames: deque[F] = deque(maxlen=capacity)
         self._changed = asyncio.Event()
         self.dropped = 0
+        self.first_s: float | None = None  # media time of the first frame that was taken
 
     async def recv(self) -> F:
         """Wait for the next frame."""
@@ -35,7 +39,10 @@ class ReleasedTrack(MediaStreamTrack, Generic[F]):
                 raise MediaStreamError
             self._changed.clear()
             await self._changed.wait()
-        return self._frames.popleft()
+        frame = self._frames.popleft()
+        if self.first_s is None and frame.pts is not None and frame.time_base is not None:
+            self.first_s = float(frame.pts * frame.time_base)
+        return frame
 
     def stop(self) -> None:
         """End the track and whoever waits on it."""
@@ -54,6 +61,15 @@ class VoiceTrack(ReleasedTrack[av.AudioFrame]):
     """Sound out: 20 ms of 48 kHz mono per packet."""
 
     kind = "audio"
+    rate_hz = TIMING.wire_rate_hz
+
+    @property
+    def origin_s(self) -> float | None:
+        """Media time of what a decoder plays at time stamp 0; known once something was sent.
+
+        The encoder counts from its first packet, and sound is late in it by two filters.
+        """
+        return None if self.first_s is None else self.first_s - VOICE_DELAY_S
 
     def __init__(self) -> None:
         super().__init__(_AUDIO_CAPACITY_PACKETS)
@@ -71,6 +87,12 @@ class FaceTrack(ReleasedTrack[av.VideoFrame]):
     """Pictures out; their time stamps follow from the sample index of their sound."""
 
     kind = "video"
+    rate_hz = VIDEO_CLOCK_HZ
+
+    @property
+    def origin_s(self) -> float | None:
+        """Media time of time stamp 0, once something was sent."""
+        return None if self.first_s is None else 0.0
 
     def __init__(self) -> None:
         super().__init__(_VIDEO_CAPACITY_FRAMES)
