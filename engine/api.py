@@ -249,10 +249,16 @@ class Stream(Protocol):
 class Watcher(Protocol):
     """Follows one person before a camera. Not for use by two threads at once."""
 
-    def see(self, picture: Picture) -> PuppetFrame | None:
+    @property
+    def faces(self) -> int:
+        """How many were there when last looked for; the largest central one is followed."""
+        ...
+
+    def see(self, picture: Picture, time_s: float) -> PuppetFrame | None:
         """What the next picture [height, width, 3] uint8 RGB shows; None without a face.
 
-        The person's rest is what the camera saw of them so far, so the first second settles.
+        And None while the person's rest is learnt, in the first second. `time_s` says when the
+        picture came and grows; after a long gap the rest is learnt anew.
         """
         ...
 
@@ -273,7 +279,7 @@ class Engine(Protocol):
         ...
 
     def watch(self) -> Watcher:
-        """Start to follow somebody before a camera, for `Stream.puppet`."""
+        """Start to follow somebody before a camera, for `Stream.puppet`; from any thread."""
         ...
 
 

@@ -13,11 +13,15 @@ from starlette.responses import JSONResponse, Response
 from engine.api import (
     AvatarError,
     BadPictureError,
+    CannotDirectError,
     EngineFullError,
     FaceTooSmallError,
     FaceTurnedError,
     NoFaceError,
     SeveralFacesError,
+    StreamClosedError,
+    UnknownEmotionError,
+    UnknownGestureError,
 )
 from streamer.admission import ServerFullError
 from streamer.avatars import (
@@ -26,6 +30,7 @@ from streamer.avatars import (
     UnknownAvatarError,
     UnreadablePictureError,
 )
+from streamer.director import CODES
 from streamer.peer import BadOfferError
 from streamer.remote.messages import EngineGoneError
 from streamer.request_ids import REQUEST_ID_HEADER, request_id_of
@@ -54,6 +59,10 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (FaceTooSmallError, HTTPStatus.UNPROCESSABLE_ENTITY, "face_too_small"),
     (FaceTurnedError, HTTPStatus.UNPROCESSABLE_ENTITY, "face_turned"),
     (BadPictureError, HTTPStatus.UNPROCESSABLE_ENTITY, "bad_picture"),
+    (UnknownGestureError, HTTPStatus.UNPROCESSABLE_ENTITY, CODES[UnknownGestureError]),
+    (UnknownEmotionError, HTTPStatus.UNPROCESSABLE_ENTITY, CODES[UnknownEmotionError]),
+    (CannotDirectError, HTTPStatus.CONFLICT, CODES[CannotDirectError]),
+    (StreamClosedError, HTTPStatus.GONE, CODES[StreamClosedError]),
     (ServerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "server_full"),
     (DrainingError, HTTPStatus.SERVICE_UNAVAILABLE, "draining"),
     (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),

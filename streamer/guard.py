@@ -18,7 +18,7 @@ _OPEN_TO_ALL = re.compile(r"/v1/config|(?!/v1/|/metrics).*", re.DOTALL)
 # Method, path, and the least role; the first that fits counts.
 _RULES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"(GET|HEAD) /v1/avatars(/[^/]+/picture)?"), Role.WATCH),
-    (re.compile(r"GET /v1/ice-servers"), Role.WATCH),
+    (re.compile(r"GET /v1/(ice-servers|directions)"), Role.WATCH),
     (re.compile(r"\w+ /v1/whep(/.*)?"), Role.WATCH),
     (re.compile(r"\w+ /v1/(sessions|whip)(/.*)?"), Role.SPEAK),
     (re.compile(r"POST /v1/avatars"), Role.SPEAK),

@@ -21,7 +21,7 @@ WINDOW_PACKETS = 8
 _MEMORY_S = 10.0  # for how long a network that reorders is remembered
 _SLACK_S = 0.005
 _SEQUENCE_NUMBERS = 1 << 16
-_BUFFER_NAME = "_RTCRtpReceiver__jitter_buffer"
+BUFFER_NAME = "_RTCRtpReceiver__jitter_buffer"
 
 
 class UnsupportedAiortcError(RuntimeError):
@@ -142,8 +142,8 @@ class Clock(Protocol):
 def replace_jitter_buffer(receiver: RTCRtpReceiver, now_s: Clock) -> ReorderWindow:
     """Give an audio receiver our buffer, before its first packet."""
     check_aiortc()
-    if not hasattr(receiver, _BUFFER_NAME):
-        raise UnsupportedAiortcError(f"RTCRtpReceiver has no {_BUFFER_NAME}")
+    if not hasattr(receiver, BUFFER_NAME):
+        raise UnsupportedAiortcError(f"RTCRtpReceiver has no {BUFFER_NAME}")
     window = ReorderWindow()
     handle_in_order = receiver._handle_rtp_packet
 
@@ -151,6 +151,6 @@ def replace_jitter_buffer(receiver: RTCRtpReceiver, now_s: Clock) -> ReorderWind
         for ready in window.add(packet, now_s()):
             await handle_in_order(ready, arrival_time_ms)
 
-    setattr(receiver, _BUFFER_NAME, PassOn())
+    setattr(receiver, BUFFER_NAME, PassOn())
     receiver._handle_rtp_packet = handle  # type: ignore[method-assign]
     return window

@@ -49,6 +49,11 @@ class Line(Protocol):
         """Sound in, if it comes as a track."""
         ...
 
+    @property
+    def camera(self) -> MediaStreamTrack | None:
+        """Pictures in, if the visitor may send any."""
+        ...
+
     def send(self, text: str) -> None:
         """Send a message, if that is possible now."""
         ...
@@ -86,7 +91,7 @@ class Lines:
 
     def __init__(self) -> None:
         self.current: Line | None = None
-        self.changed = asyncio.Event()
+        self._changed = asyncio.Event()
         self._ear: Ear | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._dropped_before = 0
@@ -107,7 +112,14 @@ class Lines:
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
         self.current, self._ear = line, ear
-        self.changed.set()
+        self._changed.set()
+        self._changed = asyncio.Event()  # one event for each change: no waiter can miss one
+
+    async def other_than(self, line: Line | None) -> Line:
+        """Wait for a line that is not this one."""
+        while self.current is None or self.current is line:
+            await self._changed.wait()
+        return self.current
 
     def send(self, text: str) -> None:
         """Send a message, if that is possible now."""

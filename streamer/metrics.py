@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _LIPS_BUCKETS_S = (0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)
+_CAMERA_BUCKETS_S = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2, 0.5)
 _ENGINE_BUCKETS_S = (0.004, 0.008, 0.012, 0.016, 0.02, 0.03, 0.04, 0.08, 0.2)
 
 
@@ -40,6 +41,12 @@ class Metrics:
         self.engine_restarts = Counter(
             "vexpress_engine_restarts",
             "Engine processes that died or hung.",
+            registry=self._registry,
+        )
+        self.camera_s = Histogram(
+            "vexpress_camera_seconds",
+            "From the arrival of a picture of a visitor's camera to what it shows of the face.",
+            buckets=_CAMERA_BUCKETS_S,
             registry=self._registry,
         )
         self.errors = Counter(

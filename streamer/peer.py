@@ -10,6 +10,7 @@ from aiortc import (
     RTCDataChannel,
     RTCPeerConnection,
     RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
@@ -21,6 +22,7 @@ from engine.api import AvatarError
 from streamer.encoder_limits import limit_encoder
 from streamer.jitter import replace_jitter_buffer
 from streamer.media_clock import MediaClock, report_media_clock
+from streamer.prompt_pictures import show_pictures_promptly
 from streamer.tracks import FaceTrack, VoiceTrack
 from streamer.trickle import (
     MAX_CANDIDATES,
@@ -34,7 +36,8 @@ from streamer.udp_ports import NoUdpPortError
 log = logging.getLogger(__name__)
 CHANNEL_LABEL = "control"
 _LAST_WORDS_S = 0.2
-_SECTIONS = ["application", "audio", "video"]
+_SECTIONS = (["application", "audio", "video"], ["application", "audio", "video", "video"])
+_RECEIVES, _SENDS = ("sendrecv", "recvonly"), ("sendrecv", "sendonly")
 # What aiortc raises on offers that are broken in one way or another.
 _OFFER_ERRORS = (
     ValueError,
@@ -77,6 +80,7 @@ class Peer:
         self.voice = VoiceTrack()
         self.face = FaceTrack()
         self.microphone: MediaStreamTrack | None = None
+        self.camera: MediaStreamTrack | None = None
         self._listener = listener
         self._channel: RTCDataChannel | None = None
         self._ice_username = ""
@@ -94,8 +98,7 @@ class Peer:
         connection = self._connection
         voice = connection.addTransceiver(self.voice, "sendrecv")
         voice.setCodecPreferences(_capabilities("audio", "audio/opus"))
-        face = connection.addTransceiver(self.face, "sendonly")
-        face.setCodecPreferences(_capabilities("video", "video/"))  # VP8 comes first
+        face = self._add_pictures(description)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             limit_encoder(face.sender, face._codecs[0])
@@ -103,6 +106,9 @@ class Peer:
             media_clock = MediaClock()
             report_media_clock(voice.sender, self.voice, media_clock)
             report_media_clock(face.sender, self.face, media_clock)
+            for transceiver in connection.getTransceivers():
+                if transceiver.kind == "video":
+                    show_pictures_promptly(transceiver.receiver)
             await connection.setLocalDescription(await connection.createAnswer())
         except _OFFER_ERRORS as error:
             raise BadOfferError(f"cannot answer this SDP offer: {error}") from error
@@ -110,6 +116,21 @@ class Peer:
         if "a=candidate:" not in answer:
             raise NoUdpPortError("no way to send media from here: no free UDP port, or no relay")
         return answer
+
+    def _add_pictures(self, description: SessionDescription) -> RTCRtpTransceiver:
+        """Ways for the offer's video sections, in their order; returns the one of the face."""
+        face = None
+        for section in description.media:
+            if section.kind != "video":
+                continue
+            if face is None and section.direction in _RECEIVES:
+                direction = "sendrecv" if section.direction in _SENDS else "sendonly"
+                way = face = self._connection.addTransceiver(self.face, direction)
+            else:
+                way = self._connection.addTransceiver("video", "recvonly")
+            way.setCodecPreferences(_capabilities("video", "video/"))  # VP8 comes first
+        assert face is not None, "an offer without one is refused"
+        return face
 
     async def add_candidates(self, fragment: Fragment) -> None:
         """Take candidates that came after the offer. Raises what `streamer.trickle` names."""
@@ -152,6 +173,8 @@ class Peer:
     def _track_opened(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio":
             self.microphone = track
+        else:
+            self.camera = track
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL_LABEL:
@@ -181,10 +204,18 @@ def _check(offer: str) -> SessionDescription:
     except _OFFER_ERRORS as error:
         raise BadOfferError(f"not an SDP offer: {offer[:40]!r}") from error
     sections = sorted(section.kind for section in description.media)
-    if sections != _SECTIONS:
+    if sections not in _SECTIONS:
         raise BadOfferError(
-            f"SDP offer with the sections {', '.join(sections) or 'none'}: "
-            "expected one audio, one video and one application section"
+            f"SDP offer with the sections {', '.join(sections) or 'none'}: expected one audio, one "
+            "video and one application section, or two video sections"
+        )
+    videos = [section.direction for section in description.media if section.kind == "video"]
+    receiving = sum(direction in _RECEIVES for direction in videos)
+    sending = sum(direction in _SENDS for direction in videos)
+    if receiving != 1 or sending > 1:
+        raise BadOfferError(
+            f"SDP offer with {' and '.join(map(str, videos))} video: expected one section that "
+            "receives the portrait, and at most one that sends a camera"
         )
     candidates = sum(len(section.ice_candidates) for section in description.media)
     if candidates > MAX_CANDIDATES:

@@ -2,10 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
 
 from engine.api import AvatarError
+from streamer.direction_changes import DirectionChanges, GestureWish, complaint
 
+M = TypeVar("M", bound=BaseModel)
 MAX_MESSAGE_CHARACTERS = 1024
 
 
@@ -23,6 +27,20 @@ class Ping:
     """Browser to server: still here."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Browser to server: act like this from now on."""
+
+    direction: DirectionChanges
+
+
+@dataclass(frozen=True, slots=True)
+class Gesture:
+    """Browser to server: make a movement."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +81,66 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Directed:
+    """Server to browser: the whole direction after a change, however that came."""
+
+    direction: dict[str, Any]  # the fields of `engine.direction.Direction`
+    notes: list[str]  # one for each value that was limited
+
+
+@dataclass(frozen=True, slots=True)
+class Gestured:
+    """Server to browser: a gesture begins."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Server to browser: a message could not be followed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Server to browser: what the browser's camera does here, whenever that changes."""
+
+    state: str  # off, looking for a face, driving the portrait
+    faces: int  # seen when last looked for; one is followed
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """Server to browser: the session is about to end."""
 
     reason: str
 
 
-Message: TypeAlias = Interrupt | Ping | Pong | Interrupted | Stats | Ending | Closing
-_KINDS: tuple[type[Message], ...] = (
-    Interrupt,
-    Ping,
-    Pong,
-    Interrupted,
-    Stats,
-    Ending,
-    Closing,
+Message: TypeAlias = (
+    Interrupt
+    | Ping
+    | Direct
+    | Gesture
+    | Pong
+    | Interrupted
+    | Stats
+    | Directed
+    | Gestured
+    | Refused
+    | Camera
+    | Ending
+    | Closing
 )
+_KINDS: tuple[type[Message], ...] = get_args(Message)
 _TYPES: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in _KINDS}
 
 
 def encode(message: Message) -> str:
     """One message as JSON text."""
-    return json.dumps({"type": type(message).__name__.lower(), **asdict(message)})
+    fields = {"type": type(message).__name__.lower(), **asdict(message)}
+    return json.dumps(fields, default=_given)
 
 
 def decode(text: str) -> Message:
@@ -98,6 +154,27 @@ def decode(text: str) -> Message:
         message = _TYPES[fields.pop("type")](**fields)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BadMessageError(f"not a message: {text[:80]!r}") from error
-    if isinstance(message, Ping) and type(message.id) is not int:
-        raise BadMessageError(f"ping id {message.id!r}: expected a whole number")
+    return _checked(message)
+
+
+def _checked(message: Message) -> Message:
+    """The message, if what a visitor may send is of the right kind."""
+    match message:
+        case Ping() if type(message.id) is not int:
+            raise BadMessageError(f"ping id {message.id!r}: expected a whole number")
+        case Direct():
+            return Direct(_model(DirectionChanges, message.direction))
+        case Gesture():
+            return Gesture(_model(GestureWish, {"name": message.name}).name)
     return message
+
+
+def _model(kind: type[M], fields: object) -> M:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise BadMessageError(complaint(error, kind)) from error
+
+
+def _given(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(exclude_unset=True)

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _COMMON = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), geolocation=(), display-capture=(), microphone=(self)",
+    "Permissions-Policy": "camera=(self), geolocation=(), display-capture=(), microphone=(self)",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 PAGE_POLICY = (

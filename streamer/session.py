@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
@@ -12,7 +13,9 @@ import av
 from aiortc import RTCConfiguration
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from engine.api import Stream
+from engine.api import Stream, Watcher
+from streamer.camera_news import CameraNews
+from streamer.director import Director
 from streamer.lease import Lease, LeaseTerms
 from streamer.lines import Ear, Line, Lines
 from streamer.load import LoadMeter
@@ -23,16 +26,20 @@ from streamer.performance import Performance, Rendered
 from streamer.protocol import (
     BadMessageError,
     Closing,
+    Direct,
     Ending,
+    Gesture,
     Interrupt,
     Interrupted,
     Message,
     Ping,
     Pong,
+    Refused,
     Stats,
     decode,
     encode,
 )
+from streamer.puppetry import CameraParts, Puppetry
 from streamer.readings import Readings
 from streamer.speech_queue import SpeechQueue
 from streamer.stage import EnginePace, Release, Stage
@@ -59,6 +66,8 @@ class SessionParts:
     worker: Worker
     terms: LeaseTerms
     load: LoadMeter
+    eyes: Worker  # looks at the visitor's camera
+    watch: Callable[[], Watcher]
 
 
 class Session:
@@ -77,6 +86,9 @@ class Session:
         self._performance = Performance(
             parts.worker, parts.stream, self._receive, self._engine_failed
         )
+        self.director = Director(parts.worker, parts.stream, self._say)
+        camera = CameraParts(parts.watch, parts.eyes, parts.stream, parts.worker)
+        self._puppetry = Puppetry(camera, CameraNews(self._say, metrics))
         self._stage: VideoStage | None = None
         self._tally = Tally(metrics)
         self._stats = Stats(0, 0, 0, 0, 0.0, None, 0.0, False)
@@ -103,6 +115,7 @@ class Session:
         return {
             **asdict(self._stats),
             "avatar": self.avatar_id,
+            "camera": self._puppetry.state,
             "epoch": self.epoch,
             "state": self.state,
             "left_s": self._lease.left_s(time.monotonic()),
@@ -159,8 +172,8 @@ class Session:
             if not await self._has_connected():
                 return
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(part) for part in (self._play(), self._listen())]
-                tasks.append(group.create_task(self._report()))
+                parts = (self._play(), self._listen(), self._look(), self._report())
+                tasks = [group.create_task(part) for part in (*parts, self.director.run())]
                 await self.ended.wait()
                 for task in tasks:
                     task.cancel()
@@ -168,6 +181,7 @@ class Session:
 
     async def release(self) -> None:
         """Give back the connection and the stream."""
+        self._puppetry.close()
         async with AsyncExitStack() as owned:
             owned.push_async_callback(self._performance.aclose)
             owned.push_async_callback(self._lines.aclose)
@@ -194,12 +208,15 @@ class Session:
         except BadMessageError as error:
             log.info("%s", error)
             self._metrics.errors.labels("bad_message").inc()
+            self._say(Refused("bad_message", str(error)))
             return
         if isinstance(message, Ping):
             self._lease.hear(time.monotonic())
             self._say(Pong(message.id))
         elif isinstance(message, Interrupt):
             self.interrupt()
+        elif isinstance(message, Direct | Gesture):
+            self.director.ask(message)
 
     async def _has_connected(self) -> bool:
         try:
@@ -216,12 +233,18 @@ class Session:
             await asyncio.sleep(max(0.0, self._stage.next_s - time.monotonic()))
 
     async def _listen(self) -> None:
+        line = None
         while True:
-            self._lines.changed.clear()
-            line = self._lines.current
-            if line is not None and line.microphone is not None:
+            line = await self._lines.other_than(line)
+            if line.microphone is not None:
                 await self._hear(line.microphone)
-            await self._lines.changed.wait()
+
+    async def _look(self) -> None:
+        line = None
+        while True:
+            line = await self._lines.other_than(line)
+            if line.camera is not None:
+                await self._puppetry.follow(line.camera)
 
     async def _hear(self, microphone: MediaStreamTrack) -> None:
         assert self._stage is not None

@@ -140,15 +140,17 @@ class Sessions:
         return found
 
     async def _open(self, avatar: Avatar, offer: str) -> tuple[Session, str]:
-        stream, worker = await self._studio.open(avatar, self._make_options())
+        opened = await self._studio.open(avatar, self._make_options())
         session_id = secrets.token_urlsafe(_ID_BYTES)
         parts = SessionParts(
             session_id=session_id,
             avatar_id=avatar.avatar_id,
-            stream=stream,
-            worker=worker,
+            stream=opened.stream,
+            worker=opened.worker,
             terms=self._rules.terms,
             load=self.load,
+            eyes=self._studio.eyes,
+            watch=opened.watch,
         )
         session = Session(parts, self._metrics)
         try:

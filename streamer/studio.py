@@ -12,7 +12,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from engine.api import Avatar, AvatarError, Engine, Picture, PortraitOptions, Stream, StreamOptions
+from engine.api import (
+    Avatar,
+    AvatarError,
+    Engine,
+    Picture,
+    PortraitOptions,
+    Stream,
+    StreamOptions,
+    Watcher,
+)
 from streamer.remote.engine import RemoteEngine
 from streamer.remote.messages import EngineGoneError
 from streamer.remote.pictures import Pictures
@@ -21,6 +30,7 @@ from streamer.worker import Worker
 
 T = TypeVar("T")
 _DESK_NICE = 10  # a conversation comes before a new portrait
+_EYES_NICE = 5  # and lips before a camera
 
 
 class NotReadyError(AvatarError):
@@ -55,6 +65,15 @@ class Lane:
         return self.engine.open_streams if isinstance(self.engine, RemoteEngine) else 0
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedStream:
+    """A stream, the thread in which it must be pushed, and who can watch a camera for it."""
+
+    stream: Stream
+    worker: Worker
+    watch: Callable[[], Watcher]
+
+
 class Studio:
     """Loads, prepares and opens; all off the event loop."""
 
@@ -69,6 +88,7 @@ class Studio:
         self.lanes = [Lane(Worker(f"live {number}")) for number in range(count)]
         self._engine_died = engine_died
         self._desk = Worker("desk", nice=_DESK_NICE)
+        self.eyes = Worker("eyes", nice=_EYES_NICE)
         self._options = options
         self._owned = ExitStack()
         self._pictures: Pictures | None = None
@@ -95,6 +115,7 @@ class Studio:
         for lane in self.lanes:
             self._owned.enter_context(lane.worker)
         self._owned.enter_context(self._desk)
+        self._owned.enter_context(self.eyes)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,10 +134,11 @@ class Studio:
         """Make an avatar; to be called at the desk only."""
         return _engine_of(self._idlest()).prepare(picture, self._options)
 
-    async def open(self, avatar: Avatar, options: StreamOptions) -> tuple[Stream, Worker]:
-        """Start a stream where fewest are; tells the thread in which it must be pushed."""
+    async def open(self, avatar: Avatar, options: StreamOptions) -> OpenedStream:
+        """Start a stream where fewest are."""
         lane = self._idlest()
-        return await self.open_in(lane, avatar, options), lane.worker
+        stream = await self.open_in(lane, avatar, options)
+        return OpenedStream(stream, lane.worker, lambda: _engine_of(lane).watch())
 
     async def open_in(self, lane: Lane, avatar: Avatar, options: StreamOptions) -> Stream:
         """Start a stream in one lane."""

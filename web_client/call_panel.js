@@ -118,7 +118,7 @@ export class CallPanel {
       status.tell("status_interrupted", { seconds: Math.round(notice.position_s * 10) / 10 });
     } else if (notice.type === "ending") {
       status.tell("status_ending", { seconds: Math.round(notice.in_s), reason: notice.reason });
-    } else {
+    } else if (notice.type === "closing") {
       this.#end();
       status.tell("status_closing", { reason: notice.reason });
     }

@@ -3,7 +3,7 @@
 import { Problem } from "./problem.js";
 import { decode, encode } from "./protocol.js";
 
-/** @typedef {import("./protocol.js").Interrupted | import("./protocol.js").Ending | import("./protocol.js").Closing | import("./protocol.js").Stats} Notice */
+/** @typedef {Exclude<import("./protocol.js").FromServer, import("./protocol.js").Pong>} Notice */
 
 const PING_EVERY_MS = 1000;
 const KEPT_PINGS = 10;
@@ -87,8 +87,16 @@ export class Control {
     if (message.type === "pong") {
       const roundTrip_ms = this.#trips.end(message.id, performance.now());
       if (roundTrip_ms !== null) this.#handlers.onRoundTrip(roundTrip_ms);
-    } else if (message.type !== "interrupt" && message.type !== "ping") {
+    } else if (isNotice(message)) {
       this.#handlers.onNotice(message);
     }
   }
 }
+
+const TO_SERVER = ["interrupt", "ping", "direct", "gesture"];
+
+/**
+ * @param {import("./protocol.js").ToServer | Notice} message
+ * @returns {message is Notice}
+ */
+const isNotice = (message) => !TO_SERVER.includes(message.type);

@@ -1,6 +1,6 @@
-"""The engine process: two threads that answer requests until the pipe is closed.
+"""The engine process: three threads that answer requests until their pipes are closed.
 
-One thread pushes streams; the other prepares and opens, and gives way to the first.
+One pushes streams, one prepares and opens, one looks at cameras; the last two give way.
 """
 
 import mmap
@@ -45,6 +45,7 @@ from streamer.remote.messages import (
 )
 
 _DESK_NICE = 10  # a conversation comes before a new portrait
+_EYES_NICE = 5  # and lips before a camera
 
 
 class EngineHost:
@@ -106,9 +107,10 @@ class EngineHost:
 
     def _watch(self, request: Watching) -> Reply:
         if isinstance(request, See):
-            return Seen(self._watchers[request.watcher].see(request.picture))
+            watcher = self._watchers[request.watcher]
+            return Seen(watcher.see(request.picture, request.time_s), watcher.faces)
         if isinstance(request, LookAway):
-            del self._watchers[request.watcher]
+            self._watchers.pop(request.watcher).close()
         else:
             assert self._engine is not None
             self._watchers[request.watcher] = self._engine.watch()
@@ -155,7 +157,7 @@ def converse(host: EngineHost, pipe: Connection, leave: Callable[[], None]) -> N
             return
 
 
-def main(live: int, desk: int, block: int, log_level: str, log_format: str) -> None:
+def main(live: int, desk: int, eyes: int, block: int, log_level: str, log_format: str) -> None:
     """Run as a process; the numbers are inherited file descriptors."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the server decides when all ends
@@ -165,10 +167,12 @@ def main(live: int, desk: int, block: int, log_level: str, log_format: str) -> N
     def leave() -> None:
         os._exit(0)  # the other thread may sit in a computation that nobody waits for
 
-    def converse_at_desk() -> None:
+    def converse_nicely(pipe: int, nice: int) -> None:
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _DESK_NICE)
-        converse(host, Connection(desk), leave)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        converse(host, Connection(pipe), leave)
 
-    threading.Thread(target=converse_at_desk, name="desk", daemon=True).start()
+    for name, pipe, nice in (("desk", desk, _DESK_NICE), ("eyes", eyes, _EYES_NICE)):
+        thread = threading.Thread(target=converse_nicely, args=(pipe, nice), name=name, daemon=True)
+        thread.start()
     converse(host, Connection(live), leave)

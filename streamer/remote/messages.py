@@ -124,6 +124,7 @@ class See:
 
     watcher: int
     picture: Picture
+    time_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ class Seen:
     """Answers `See`."""
 
     frame: PuppetFrame | None
+    faces: int
 
 
 @dataclass(frozen=True, slots=True)

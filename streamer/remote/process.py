@@ -21,7 +21,7 @@ R = TypeVar("R")
 # The module path travels along: the child finds the same code, wherever the server was started.
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from streamer.remote.child import main; main(*map(int, sys.argv[2:5]), *sys.argv[5:])"
+    "from streamer.remote.child import main; main(*map(int, sys.argv[2:6]), *sys.argv[6:])"
 )
 _LEAVE_WITHIN_S = 5.0
 
@@ -45,25 +45,27 @@ class ChildLog:
 
 
 class EngineProcess:
-    """Asks one process; each of the two pipes belongs to one thread at a time."""
+    """Asks one process; each of its pipes belongs to one thread at a time."""
 
     def __init__(self, log: ChildLog) -> None:
         self._live, live_end = _pipe()
         self._desk, desk_end = _pipe()
+        self._eyes, eyes_end = _pipe()
         block = _shared_block()
         try:
             self._map = mmap.mmap(block, BLOCK_BYTES)
             self.block = memoryview(self._map)
-            handed = (live_end, desk_end, block)
+            handed = (live_end, desk_end, eyes_end, block)
             arguments = [json.dumps(sys.path), *map(str, handed), log.level, log.log_format]
             command = [sys.executable, "-c", _PROGRAM, *arguments]
             # Its own group: Ctrl-C is for the server, which ends this process when it has drained.
             self._process = subprocess.Popen(command, pass_fds=handed, process_group=0)
         finally:
-            for number in (live_end, desk_end, block):
+            for number in (live_end, desk_end, eyes_end, block):
                 os.close(number)
         self.known_avatars: set[int] = set()
-        self._locks = {id(self._live): threading.Lock(), id(self._desk): threading.Lock()}
+        self._pipes = (self._live, self._desk, self._eyes)
+        self._locks = {id(pipe): threading.Lock() for pipe in self._pipes}
 
     @property
     def pid(self) -> int:
@@ -87,6 +89,10 @@ class EngineProcess:
         """Ask the thread that prepares. Raises `EngineGoneError` and what the engine raises."""
         return _expect(self._ask(self._desk, request, within_s), kind)
 
+    def ask_eyes(self, request: Request, kind: type[R], within_s: float) -> R:
+        """Ask the thread that looks. Raises `EngineGoneError` and what the engine raises."""
+        return _expect(self._ask(self._eyes, request, within_s), kind)
+
     def wait(self) -> int:
         """Block until it has ended; returns its exit status."""
         return self._process.wait()
@@ -98,7 +104,7 @@ class EngineProcess:
 
     def close(self) -> None:
         """Let it leave, or make it; nothing of it remains."""
-        for pipe in (self._live, self._desk):
+        for pipe in self._pipes:
             with self._locks[id(pipe)]:
                 pipe.close()
         try:

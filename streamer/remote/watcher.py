@@ -13,17 +13,20 @@ class RemoteWatcher:
 
     def __init__(self, process: EngineProcess, number: int, patience: Patience) -> None:
         self._process, self._number, self._patience = process, number, patience
-        process.ask_live(Watch(number), Done, patience.desk_s)
+        self.faces = 0
+        process.ask_eyes(Watch(number), Done, patience.desk_s)
         self._is_open = True
 
-    def see(self, picture: Picture) -> PuppetFrame | None:
+    def see(self, picture: Picture, time_s: float) -> PuppetFrame | None:
         """What the next picture shows. Raises `EngineGoneError`."""
-        request = See(self._number, picture)
-        return self._process.ask_live(request, Seen, self._patience.push_s).frame
+        request = See(self._number, picture, time_s)
+        seen = self._process.ask_eyes(request, Seen, self._patience.desk_s)
+        self.faces = seen.faces
+        return seen.frame
 
     def close(self) -> None:
         """Release the networks; safe to call twice, and when the process is gone."""
         if self._is_open:
             self._is_open = False
             with suppress(EngineGoneError):
-                self._process.ask_live(LookAway(self._number), Done, self._patience.push_s)
+                self._process.ask_eyes(LookAway(self._number), Done, self._patience.desk_s)

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -16,15 +17,7 @@ def test_golden_messages(case: dict[str, str]) -> None:
 
 def test_the_golden_file_shows_every_message() -> None:
     shown = {type(protocol.decode(case["text"])) for case in GOLDEN}
-    assert shown == {
-        protocol.Interrupt,
-        protocol.Ping,
-        protocol.Pong,
-        protocol.Interrupted,
-        protocol.Stats,
-        protocol.Ending,
-        protocol.Closing,
-    }
+    assert shown == set(get_args(protocol.Message))
 
 
 def test_nothing_shown_yet_is_null() -> None:
@@ -43,6 +36,14 @@ def test_nothing_shown_yet_is_null() -> None:
         '{"type": "ping", "id": "7"}',
         '{"type": "ping", "id": true}',
         '{"type": "interrupt", "epoch": 1}',
+        '{"type": "direct"}',
+        '{"type": "direct", "direction": 7}',
+        '{"type": "direct", "direction": {"yaw": 7}}',
+        '{"type": "direct", "direction": {"strength": "1"}}',
+        '{"type": "direct", "direction": {"pose": {"yaw": true}}}',
+        '{"type": "direct", "direction": {"pose": {"yaw": NaN}}}',
+        '{"type": "direct", "direction": {"emotion": null}}',
+        '{"type": "gesture", "name": 3}',
         '{"type": "nonsense"}',
         '{"type": ["ping"]}',
         '{"type": "interrupt"}' + " " * 2000,
@@ -52,3 +53,12 @@ def test_nothing_shown_yet_is_null() -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(protocol.BadMessageError):
         protocol.decode(text)
+
+
+def test_a_refusal_says_where_what_was_given_and_what_is_expected() -> None:
+    with pytest.raises(protocol.BadMessageError, match=r"pose.nod: expected only yaw, pitch, roll"):
+        protocol.decode('{"type": "direct", "direction": {"pose": {"nod": 1}}}')
+    with pytest.raises(protocol.BadMessageError, match=r"nose: expected only pose, emotion"):
+        protocol.decode('{"type": "direct", "direction": {"nose": 1}}')
+    with pytest.raises(protocol.BadMessageError, match=r"pose.yaw 'left': .*valid number"):
+        protocol.decode('{"type": "direct", "direction": {"pose": {"yaw": "left"}}}')

@@ -48,6 +48,27 @@ class Microphone(MediaStreamTrack):
         return frame
 
 
+class Camera(MediaStreamTrack):
+    """25 grey pictures a second as bright as `level`; None sends nothing."""
+
+    kind = "video"
+
+    def __init__(self, level: int | None) -> None:
+        super().__init__()
+        self.level = level
+        self._count = 0
+
+    async def recv(self) -> av.VideoFrame:
+        while True:
+            await asyncio.sleep(0.04)
+            self._count += 1
+            if self.level is not None:
+                picture = np.full((120, 160, 3), self.level, np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.time_base, frame.pts = Fraction(1, 25), self._count
+                return frame
+
+
 @dataclass
 class Received:
     """One decoded frame: when it came, its time in the stream, how loud or bright it is."""
@@ -146,14 +167,19 @@ def _bar(frame: av.VideoFrame) -> float:
 
 
 @asynccontextmanager
-async def visit(url: str, *, microphone: bool = True) -> AsyncIterator[Visitor]:
+async def visit(
+    url: str, *, microphone: bool = True, camera: Camera | None = None
+) -> AsyncIterator[Visitor]:
     """Offer a call and hang up in the end; `connect` is left to the caller."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     if microphone:
         connection.addTrack(Microphone())
     else:
         connection.addTransceiver("audio", direction="recvonly")
-    connection.addTransceiver("video", direction="recvonly")
+    if camera is None:
+        connection.addTransceiver("video", direction="recvonly")
+    else:
+        connection.addTrack(camera)
     channel = connection.createDataChannel("control")
     async with httpx.AsyncClient(base_url=url) as http:
         visitor = Visitor(connection, channel, http)

@@ -31,6 +31,10 @@ test("anything else is refused", () => {
     '{"type": "ping", "id": 1.5}',
     '{"type": "interrupted", "epoch": 2}',
     '{"type": "closing", "reason": 3}',
+    '{"type": "directed", "direction": {}, "notes": []}',
+    '{"type": "directed", "notes": []}',
+    '{"type": "camera", "state": "asleep", "faces": 1}',
+    '{"type": "refused", "code": "x"}',
     '{"type": "stats", "fps": 25}',
   ];
   for (const text of wrong) assert.throws(() => decode(text), text);

@@ -149,18 +149,6 @@ def test_direction_survives_reset(engine: Engine, avatar: PortraitAvatar, speech
     assert not np.array_equal(turned, plain)
 
 
-def test_a_camera_sees_yaw_with_its_sign_and_rest_is_what_it_saw(
-    engine: Engine, hopper: Picture
-) -> None:
-    watcher = engine.watch()
-    rest = [watcher.see(hopper) for _ in range(3)]
-    assert all(frame is not None and abs(frame.pose.yaw) < 0.5 for frame in rest)
-    higher = watcher.see(np.roll(hopper, -12, axis=0))
-    assert higher is not None
-    assert 0.02 < higher.pose.y < 0.2
-    assert watcher.see(np.zeros_like(hopper)) is None
-
-
 def test_memory_stays_flat(engine: Engine, avatar: PortraitAvatar, speech: Samples) -> None:
     traced = list[int]()
     for _ in range(2):  # the first run fills the caches that all streams share

@@ -109,11 +109,12 @@ def test_direction_and_camera_reach_the_other_process(scene: Scene) -> None:
     with pytest.raises(UnknownEmotionError, match="neutral"):
         far.direct(Direction(emotion="envy"))
     watcher = scene.engine.watch()
-    frame = watcher.see(grey)
+    frame = watcher.see(grey, 1.0)
+    assert watcher.faces == 1
     assert frame == PuppetFrame(pose=Pose(yaw=4))
     far.puppet(frame)
     assert not np.array_equal(far.push(frames_of(1))[0].picture, turned)
-    assert watcher.see(grey * 0) is None
+    assert watcher.see(grey * 0, 2.0) is None
     watcher.close()
     watcher.close()
 
