@@ -17,10 +17,11 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from typer.exceptions import TyperException
 
-from engine.api import KEEP, AvatarError, Engine, Framing, StreamOptions
+from engine.api import AvatarError, Engine, Framing, StreamOptions
+from engine.avatar_store import DATA_FOLDER, Look
 from engine.config import TIMING
-from engine.looks import portrait_options, read_background
 from engine.offline import Job, Progress, Report, make_film
+from engine.portrait_choice import choose_portrait
 
 BAD_INPUT, STOPPED = 2, 130  # exit codes
 ENGINES = {"portrait": "engine.portrait.engine", "vexpress": "engine.vexpress.command"}
@@ -42,14 +43,18 @@ def flag(name: str, meaning: str) -> Any:
 
 def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
     context: typer.Context,
-    reference_image: Annotated[
-        Path,
-        flag("--reference_image", "The portrait: JPEG, PNG, WebP, BMP, or the name 'astronaut'."),
-    ],
     audio: Annotated[
         Path, flag("--audio", "What it says: WAV, MP3, FLAC, OGG/Opus or M4A of any length.")
     ],
     output: Annotated[Path, flag("--output", "The film, an .mp4.")],
+    reference_image: Annotated[
+        Path | None,
+        flag("--reference_image", "The portrait: JPEG, PNG, WebP, BMP, or the name 'astronaut'."),
+    ] = None,
+    avatar: Annotated[
+        str | None, flag("--avatar", "In its place: a name from `run_server.py avatars list`.")
+    ] = None,
+    data_dir: Annotated[Path, flag("--data_dir", "Where avatars are kept.")] = DATA_FOLDER,
     reference_video: Annotated[
         Path | None, flag("--reference_video", "Head motion to follow. Not available yet.")
     ] = None,
@@ -57,15 +62,15 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
         float, flag("--expression_strength", "Scale of expressions, 0.0 to 2.0; 1.0 as learned.")
     ] = 1.0,
     size: Annotated[
-        str,
-        flag("--size", "Pixels: side of the crop or longest side of the picture; or 1280x720."),
-    ] = "512",
+        str | None,
+        flag("--size", "512: side of the crop or longest side of the picture; or as 1280x720."),
+    ] = None,
     framing: Annotated[
-        Framing, flag("--framing", "crop: head and shoulders. full: the whole picture.")
-    ] = Framing.CROP,
+        Framing | None, flag("--framing", "crop: head and shoulders. full: the whole picture.")
+    ] = None,
     background: Annotated[
-        str, flag("--background", "keep, blur, chroma, a colour as #rrggbb, or a picture.")
-    ] = KEEP,
+        str | None, flag("--background", "keep, blur, chroma, a colour as #rrggbb, or a picture.")
+    ] = None,
     fps: Annotated[
         int, flag("--fps", "Frames per second: 25, nothing else yet.")
     ] = TIMING.frame_rate_hz,
@@ -87,14 +92,15 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
     if seed < 0:
         raise AvatarError(f"--seed {seed}: expected 0 or more")
     try:
-        look = portrait_options(size, framing, read_background(background))
         stream_options = StreamOptions(
             seed=seed, expression_strength=expression_strength, badge=badge
         )
     except ValueError as error:
         raise AvatarError(str(error)) from error
+    asked = Look(size=size, framing=framing, background=background)
+    portrait, look = choose_portrait(reference_image, avatar, data_dir, asked)
     job = Job(
-        portrait=reference_image,
+        portrait=portrait,
         sound=audio,
         target=output,
         portrait_options=look,

@@ -1,6 +1,7 @@
 """Start the avatar server: `python run_server.py`, then open the address that it prints.
 
-`python run_server.py doctor` says what this machine can do.
+`python run_server.py doctor` says what this machine can do, `python run_server.py avatars` keeps
+portraits under names.
 """
 
 import math
@@ -17,6 +18,7 @@ import typer
 from typer import Option
 
 from engine.api import KEEP, AvatarError, Engine, Framing, Picture
+from engine.avatar_store import DATA_FOLDER
 from engine.direction import MAX_STRENGTH
 from engine.looks import portrait_options, read_background, read_size
 from engine.picture import read_picture, read_picture_file
@@ -40,10 +42,9 @@ Decoder = StrEnum("Decoder", ["TINY", "KL"])
 NumberType = StrEnum("NumberType", ["AUTO", "FP16", "BF16", "FP32"])
 Level = StrEnum("Level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-DOCTOR = "doctor"
+COMMANDS = {"doctor": "engine.doctor", "avatars": "engine.avatar_commands"}
 DEFAULT_SIZE = "512"
 MODEL_FOLDER = Path("model_ckpts")
-DATA_FOLDER = Path("~/.local/share/vexpress-live")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,10 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
 
 
 def main(arguments: list[str]) -> None:
-    """Serve, or answer the one other command; it is loaded only when asked for."""
-    if arguments[:1] == [DOCTOR]:
-        import_module("engine.doctor").app(arguments[1:], prog_name=f"run_server.py {DOCTOR}")
+    """Serve, or answer another command; it is loaded only when asked for."""
+    if arguments and arguments[0] in COMMANDS:
+        command = import_module(COMMANDS[arguments[0]])
+        command.app(arguments[1:], prog_name=f"run_server.py {arguments[0]}")
     else:
         app(arguments, auto_envvar_prefix="VEXPRESS")
 

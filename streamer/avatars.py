@@ -1,30 +1,29 @@
 """The avatars on offer: bundled ones, and uploaded ones with their record of consent."""
 
-import hashlib
-import json
 import logging
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 
-from engine.api import Avatar, AvatarError, BadPictureError, Picture
+from engine.api import Avatar, AvatarError, BadPictureError, Picture, PortraitOptions
+from engine.avatar_store import (
+    AvatarStore,
+    Draft,
+    Kept,
+    NameTakenError,
+    UnknownAvatarError,
+    name_key,
+    shown_framing,
+)
 from streamer.studio import NotReadyError, Studio
 
 log = logging.getLogger(__name__)
 MAX_UPLOADS = 100
-MAX_NAME_CHARACTERS = 80
 _JPEG_QUALITY = 90
-_FOLDER_NAME_CHARACTERS = 32
-_PICTURE_FILE, _RECORD_FILE = "picture", "record.json"
-
-
-class UnknownAvatarError(AvatarError):
-    """No avatar has this name."""
 
 
 class BuiltInAvatarError(AvatarError):
@@ -46,7 +45,8 @@ class Entry:
     avatar: Avatar
     name: str
     jpeg: bytes
-    folder: Path | None  # of an uploaded one
+    options: PortraitOptions
+    kept: Kept | None = None  # of an uploaded one
 
     def describe(self) -> dict[str, str | int | bool]:
         """As `GET /v1/avatars` lists it."""
@@ -58,8 +58,13 @@ class Entry:
             "width": width,
             "height": height,
             "picture": f"/v1/avatars/{avatar_id}/picture",
-            "builtin": self.folder is None,
+            "builtin": self.kept is None,
+            **shown_framing(self.options),
         }
+
+    def describe_whole(self) -> dict[str, Any]:
+        """As `GET /v1/avatars/{id}` has it: with the record of consent."""
+        return {**self.describe(), "consent": None if self.kept is None else self.kept.consent}
 
 
 class Avatars:
@@ -69,7 +74,7 @@ class Avatars:
         self, studio: Studio, folder: Path, read_picture: Callable[[bytes], Picture]
     ) -> None:
         self._studio = studio
-        self._folder = folder
+        self._store = AvatarStore(folder)
         self._read_picture = read_picture
         self._entries: dict[str, Entry] = {}
         self.default_id: str | None = None
@@ -79,88 +84,97 @@ class Avatars:
         """In the order in which they came."""
         return list(self._entries.values())
 
-    def get(self, avatar_id: str | None) -> Entry:
-        """Find an avatar, the default one for None. Raises `UnknownAvatarError`."""
-        if avatar_id is None:
-            avatar_id = self.default_id
-            if avatar_id is None:
+    def get(self, wanted: str | None) -> Entry:
+        """Find an avatar by id or name, the default one for None. Raises `UnknownAvatarError`."""
+        if wanted is None:
+            wanted = self.default_id
+            if wanted is None:
                 raise NotReadyError("no avatar is prepared yet: try again in a few seconds")
-        entry = self._entries.get(avatar_id)
+        entry = self._entries.get(wanted) or self._named(wanted)
         if entry is None:
-            raise UnknownAvatarError(f"avatar {avatar_id[:40]!r}: no such avatar")
+            raise UnknownAvatarError(f"avatar {wanted[:40]!r}: no such avatar")
         return entry
 
     async def add_builtin(self, name: str, picture: Picture) -> Entry:
         """Prepare a picture that comes with the program; the first one is the default."""
-        entry = await self._studio.at_desk(lambda: self._make(name, picture, None))
+        options = self._studio.options
+        entry = await self._studio.at_desk(lambda: self._make(name, picture, options))
         self._entries.setdefault(entry.avatar.avatar_id, entry)
         self.default_id = self.default_id or entry.avatar.avatar_id
         return entry
 
-    async def add_upload(self, name: str, data: bytes) -> Entry:
-        """Prepare and keep what a person uploaded with consent. Raises `BadPictureError`."""
+    async def add_upload(self, draft: Draft) -> Entry:
+        """Prepare and keep what a person uploaded with consent.
+
+        Raises `BadPictureError`, `NameTakenError`.
+        """
         if len(self._entries) >= MAX_UPLOADS:
             raise TooManyAvatarsError(f"{MAX_UPLOADS} avatars are kept already: delete one first")
-        entry = await self._studio.at_desk(lambda: self._make_upload(name, data))
-        known = self._entries.get(entry.avatar.avatar_id)
-        if known is not None and known.folder is None:
-            await self._discard(entry)
+        entry = await self._studio.at_desk(lambda: self._make_upload(draft))
+        avatar_id = entry.avatar.avatar_id
+        known = self._entries.get(avatar_id)
+        if known is not None and known.kept is None:
             return known
-        self._entries[entry.avatar.avatar_id] = entry
+        self._check_free(draft.name, avatar_id)
+        kept = await self._studio.at_desk(lambda: self._store.save(draft, avatar_id))
+        entry = replace(entry, kept=kept)
+        self._entries[avatar_id] = entry
         return entry
 
     async def load_uploads(self) -> None:
         """Prepare what earlier runs kept; one that fails is reported and skipped."""
-        for folder in await self._studio.at_desk(self._kept_folders):
+        for kept in await self._studio.at_desk(self._store.all):
             try:
-                entry = await self._studio.at_desk(partial(self._read, folder))
+                entry = await self._studio.at_desk(partial(self._make_kept, kept))
             except (OSError, ValueError, LookupError, AvatarError) as error:
-                log.warning("kept avatar %s is skipped: %s", folder.name, error)
+                log.warning("kept avatar %s is skipped: %s", kept.folder.name, error)
                 continue
             self._entries.setdefault(entry.avatar.avatar_id, entry)
 
-    async def delete(self, avatar_id: str) -> None:
-        """Forget an uploaded avatar, on disk too. Raises `BuiltInAvatarError`."""
-        entry = self.get(avatar_id)
-        if entry.folder is None:
-            raise BuiltInAvatarError(f"avatar {entry.name!r} is built in and stays")
-        del self._entries[avatar_id]
-        await self._discard(entry)
-
-    async def _discard(self, entry: Entry) -> None:
-        folder = entry.folder
-        if folder is not None:
-            await self._studio.at_desk(lambda: shutil.rmtree(folder, ignore_errors=True))
-
-    def _make(self, name: str, picture: Picture, folder: Path | None) -> Entry:
-        avatar = self._studio.prepare(picture)
-        return Entry(avatar, name, _to_jpeg(avatar.still), folder)
-
-    def _make_upload(self, name: str, data: bytes) -> Entry:
-        try:
-            picture = self._read_picture(data)
-        except BadPictureError as error:
-            raise UnreadablePictureError(str(error)) from error
-        digest = hashlib.sha256(data).hexdigest()
-        folder = self._folder / digest[:_FOLDER_NAME_CHARACTERS]
-        entry = self._make(name, picture, folder)
-        record = {
-            "name": name,
-            "consent": {"given": True, "at": datetime.now(UTC).isoformat(), "sha256": digest},
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _PICTURE_FILE).write_bytes(data)
-        # The record comes last: a folder without one is an upload that was cut short.
-        (folder / _RECORD_FILE).write_text(json.dumps(record, indent=2))
+    async def rename(self, wanted: str, name: str) -> Entry:
+        """Give an uploaded avatar another name. Raises `BuiltInAvatarError`, `NameTakenError`."""
+        entry, kept = self._uploaded(wanted)
+        self._check_free(name, entry.avatar.avatar_id)
+        renamed = await self._studio.at_desk(lambda: self._store.rename(kept, name))
+        entry = replace(entry, name=name, kept=renamed)
+        self._entries[entry.avatar.avatar_id] = entry
         return entry
 
-    def _read(self, folder: Path) -> Entry:
-        record = json.loads((folder / _RECORD_FILE).read_text())
-        picture = self._read_picture((folder / _PICTURE_FILE).read_bytes())
-        return self._make(str(record["name"]), picture, folder)
+    async def delete(self, wanted: str) -> None:
+        """Forget an uploaded avatar, on disk too. Raises `BuiltInAvatarError`."""
+        entry, kept = self._uploaded(wanted)
+        del self._entries[entry.avatar.avatar_id]
+        await self._studio.at_desk(lambda: self._store.remove(kept))
 
-    def _kept_folders(self) -> list[Path]:
-        return sorted(record.parent for record in self._folder.glob(f"*/{_RECORD_FILE}"))
+    def _uploaded(self, wanted: str) -> tuple[Entry, Kept]:
+        entry = self.get(wanted)
+        if entry.kept is None:
+            raise BuiltInAvatarError(f"avatar {entry.name!r} is built in and stays")
+        return entry, entry.kept
+
+    def _named(self, name: str) -> Entry | None:
+        key = name_key(name)
+        return next((entry for entry in self.entries if name_key(entry.name) == key), None)
+
+    def _check_free(self, name: str, avatar_id: str) -> None:
+        other = self._named(name)
+        if other is not None and other.avatar.avatar_id != avatar_id:
+            raise NameTakenError(f"name {name!r}: another avatar has it")
+
+    def _make(self, name: str, picture: Picture, options: PortraitOptions) -> Entry:
+        avatar = self._studio.prepare(picture, options)
+        return Entry(avatar, name, _to_jpeg(avatar.still), options)
+
+    def _make_upload(self, draft: Draft) -> Entry:
+        try:
+            picture = self._read_picture(draft.picture)
+            options = draft.look.over(self._studio.options, draft.shown, self._read_picture)
+        except BadPictureError as error:
+            raise UnreadablePictureError(str(error)) from error
+        return self._make(draft.name, picture, options)
+
+    def _make_kept(self, kept: Kept) -> Entry:
+        return replace(self._make_upload(kept.draft()), kept=kept)
 
 
 def _to_jpeg(picture: Picture) -> bytes:

@@ -50,10 +50,11 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
         return b"".join([piece async for piece in limited(request, limit_bytes)])
 
 
-async def read_form(request: Request, limit_bytes: int) -> FormData:
+async def read_form(request: Request, limit_bytes: int, max_files: int = 1) -> FormData:
     """A multipart form; its files must be closed by the caller."""
+    pieces = limited(request, limit_bytes)
     parser = MultiPartParser(
-        request.headers, limited(request, limit_bytes), max_files=1, max_fields=_MAX_FORM_FIELDS
+        request.headers, pieces, max_files=max_files, max_fields=_MAX_FORM_FIELDS
     )
     try:
         async with _in_time():

@@ -23,13 +23,10 @@ from engine.api import (
     UnknownEmotionError,
     UnknownGestureError,
 )
+from engine.avatar_store import BadNameError, NameTakenError, UnknownAvatarError
+from engine.looks import BadLookError
 from streamer.admission import ServerFullError
-from streamer.avatars import (
-    BuiltInAvatarError,
-    TooManyAvatarsError,
-    UnknownAvatarError,
-    UnreadablePictureError,
-)
+from streamer.avatars import BuiltInAvatarError, TooManyAvatarsError, UnreadablePictureError
 from streamer.director import CODES
 from streamer.peer import BadOfferError
 from streamer.remote.messages import EngineGoneError
@@ -52,6 +49,9 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (BuiltInAvatarError, HTTPStatus.FORBIDDEN, "built_in_avatar"),
     (UnknownAvatarError, HTTPStatus.NOT_FOUND, "unknown_avatar"),
     (UnknownSessionError, HTTPStatus.NOT_FOUND, "unknown_session"),
+    (BadNameError, HTTPStatus.BAD_REQUEST, "bad_name"),
+    (BadLookError, HTTPStatus.BAD_REQUEST, "bad_look"),
+    (NameTakenError, HTTPStatus.CONFLICT, "name_taken"),
     (TooManyAvatarsError, HTTPStatus.CONFLICT, "too_many_avatars"),
     (UnreadablePictureError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_a_picture"),
     (NoFaceError, HTTPStatus.UNPROCESSABLE_ENTITY, "no_face"),

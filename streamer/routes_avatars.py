@@ -1,18 +1,40 @@
 """HTTP of avatars."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData, UploadFile
 
+from engine.avatar_store import (
+    MAX_NAME_CHARACTERS,
+    SHOWN_PICTURE,
+    Draft,
+    Look,
+    clean_consent,
+    clean_name,
+)
 from streamer.access import Serving
-from streamer.avatars import MAX_NAME_CHARACTERS, Entry
-from streamer.bodies import read_form, require_media_type
+from streamer.avatars import Entry
+from streamer.bodies import read_body, read_form, require_media_type
 from streamer.errors import RefusedError
 
 MAX_PICTURE_BYTES = 20 * 1024 * 1024
 _FORM_OVERHEAD_BYTES = 16 * 1024
+_MAX_RENAMING_BYTES = 4096
+_RENAME_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string", "maxLength": MAX_NAME_CHARACTERS}},
+            }
+        }
+    },
+}
 _UPLOAD_BODY = {
     "required": True,
     "content": {
@@ -24,6 +46,10 @@ _UPLOAD_BODY = {
                     "picture": {"type": "string", "format": "binary"},
                     "name": {"type": "string", "maxLength": MAX_NAME_CHARACTERS},
                     "consent": {"type": "string", "enum": ["true"]},
+                    "consent_by": {"type": "string"},
+                    "framing": {"type": "string", "enum": ["crop", "full"]},
+                    "background": {"type": "string", "description": "keep, blur, chroma, #rrggbb"},
+                    "background_picture": {"type": "string", "format": "binary"},
                 },
             }
         }
@@ -40,6 +66,22 @@ async def list_avatars(service: Serving) -> dict[str, Any]:
         "default": avatars.default_id,
         "avatars": [entry.describe() for entry in avatars.entries],
     }
+
+
+@router.get("/{avatar_id}", summary="One avatar")
+async def describe_avatar(avatar_id: str, service: Serving) -> dict[str, Any]:
+    """By id or name, with its framing, its background and the record of consent."""
+    return service.avatars.get(avatar_id).describe_whole()
+
+
+@router.patch(
+    "/{avatar_id}", summary="Rename an avatar", openapi_extra={"requestBody": _RENAME_BODY}
+)
+async def rename_avatar(avatar_id: str, request: Request, service: Serving) -> dict[str, Any]:
+    """Give an uploaded avatar another name, which no other has."""
+    require_media_type(request, "application/json")
+    name = _new_name(await read_body(request, _MAX_RENAMING_BYTES))
+    return (await service.avatars.rename(avatar_id, name)).describe_whole()
 
 
 @router.get(
@@ -64,7 +106,7 @@ async def upload_avatar(
 ) -> dict[str, str | int | bool]:
     """Prepare a picture of a person who consents to be animated; the consent is recorded."""
     require_media_type(request, "multipart/form-data")
-    form = await read_form(request, MAX_PICTURE_BYTES + _FORM_OVERHEAD_BYTES)
+    form = await read_form(request, 2 * MAX_PICTURE_BYTES + _FORM_OVERHEAD_BYTES, max_files=2)
     try:
         entry = await _add(form, service)
     finally:
@@ -86,25 +128,49 @@ async def _add(form: FormData, service: Serving) -> Entry:
             "no_consent",
             "consent: expected 'true', the consent of the person in the picture",
         )
-    picture = form.get("picture")
-    if not isinstance(picture, UploadFile):
+    picture = await _file(form, "picture")
+    if picture is None:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "no_picture", "picture: expected a file")
-    if (picture.size or 0) > MAX_PICTURE_BYTES:
+    shown = await _file(form, "background_picture")
+    background = SHOWN_PICTURE if shown is not None else _text(form, "background")
+    agreed_by = _text(form, "consent_by")
+    draft = Draft(
+        name=clean_name(_text(form, "name") or ""),
+        picture=picture,
+        look=Look(framing=_text(form, "framing"), background=background),
+        shown=shown,
+        agreed_by=None if agreed_by is None else clean_consent(agreed_by),
+    )
+    return await service.avatars.add_upload(draft)
+
+
+async def _file(form: FormData, field: str) -> bytes | None:
+    """What a file field holds; None where the form has none."""
+    file = form.get(field)
+    if not isinstance(file, UploadFile):
+        return None
+    if (file.size or 0) > MAX_PICTURE_BYTES:
         raise RefusedError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "too_large",
-            f"picture of {picture.size} bytes: expected at most {MAX_PICTURE_BYTES}",
+            f"{field} of {file.size} bytes: expected at most {MAX_PICTURE_BYTES}",
         )
-    return await service.avatars.add_upload(_name(form), await picture.read())
+    return await file.read()
 
 
-def _name(form: FormData) -> str:
-    given = form.get("name")
-    name = " ".join(given.split()) if isinstance(given, str) else ""
-    if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+def _text(form: FormData, field: str) -> str | None:
+    """What a text field holds; None where it is left out or empty."""
+    given = form.get(field)
+    return given if isinstance(given, str) and given.strip() else None
+
+
+def _new_name(body: bytes) -> str:
+    try:
+        given = json.loads(body)["name"]
+    except (ValueError, LookupError, TypeError):
+        given = None
+    if not isinstance(given, str):
         raise RefusedError(
-            HTTPStatus.BAD_REQUEST,
-            "bad_name",
-            f"name {name[:20]!r}: expected 1 to {MAX_NAME_CHARACTERS} printable characters",
+            HTTPStatus.BAD_REQUEST, "bad_name", 'expected JSON like {"name": "a new name"}'
         )
-    return name
+    return clean_name(given)

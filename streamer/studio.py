@@ -89,7 +89,7 @@ class Studio:
         self._engine_died = engine_died
         self._desk = Worker("desk", nice=_DESK_NICE)
         self.eyes = Worker("eyes", nice=_EYES_NICE)
-        self._options = options
+        self.options = options  # of avatars that ask for nothing else
         self._owned = ExitStack()
         self._pictures: Pictures | None = None
 
@@ -130,9 +130,9 @@ class Studio:
         """Run something slow where it disturbs nobody."""
         return await self._desk.run(self, compute)
 
-    def prepare(self, picture: Picture) -> Avatar:
+    def prepare(self, picture: Picture, options: PortraitOptions) -> Avatar:
         """Make an avatar; to be called at the desk only."""
-        return _engine_of(self._idlest()).prepare(picture, self._options)
+        return _engine_of(self._idlest()).prepare(picture, options)
 
     async def open(self, avatar: Avatar, options: StreamOptions) -> OpenedStream:
         """Start a stream where fewest are."""

@@ -102,8 +102,9 @@ class FakeEngine:
     def prepare(self, picture: Picture, options: PortraitOptions) -> FakeAvatar:
         if not picture.any():
             raise NoFaceError("no face found in the picture")
-        still = np.full((options.size, options.size, 3), 90, np.uint8)
-        return FakeAvatar(f"fake{int(picture.mean()):03d}", still)
+        still = np.full((options.height or options.size, options.size, 3), 90, np.uint8)
+        look = "" if options.background.is_kept else f" {options.background.name}"
+        return FakeAvatar(f"fake{int(picture.mean()):03d}{look}", still)
 
     def open(self, avatar: Avatar, options: StreamOptions) -> FakeStream:
         return FakeStream(avatar, options)

@@ -137,7 +137,7 @@ def test_mistakes_cost_one_line_and_leave_nothing(  # noqa: PLR0913, PLR0917  a 
 def test_missing_flags_cost_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([], load_fake) == BAD_INPUT
     error = capsys.readouterr().err
-    assert "--reference_image" in error
+    assert "--audio" in error
     assert error.count("\n") == 1
 
 

@@ -188,6 +188,8 @@ async def test_an_avatar_comes_and_goes(http: httpx.AsyncClient, settings: Servi
         "height": settings.portrait.size,
         "picture": "/v1/avatars/fake100/picture",
         "builtin": False,
+        "framing": "crop",
+        "background": "keep",
     }
     listed = (await http.get("/v1/avatars")).json()
     assert listed["default"] == "fake010"

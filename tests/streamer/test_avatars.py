@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from engine.api import NoFaceError, PortraitOptions
+from engine.avatar_store import Draft, UnknownAvatarError
 from engine.picture import read_picture
 from streamer import avatars
 from streamer.avatars import (
     Avatars,
     BuiltInAvatarError,
     TooManyAvatarsError,
-    UnknownAvatarError,
     UnreadablePictureError,
 )
 from streamer.studio import NotReadyError, Studio
@@ -63,7 +63,7 @@ async def test_an_upload_is_kept_with_its_consent_and_comes_back(
 ) -> None:
     data = png(50)
     before = datetime.now(UTC)
-    entry = await shelf.add_upload("Ada", data)
+    entry = await shelf.add_upload(Draft(name="Ada", picture=data))
     record = read_only_record(tmp_path)
     assert record["name"] == "Ada"
     assert record["consent"]["given"] is True
@@ -75,7 +75,7 @@ async def test_an_upload_is_kept_with_its_consent_and_comes_back(
 
 
 async def test_delete_leaves_nothing_on_disk(shelf: Avatars, tmp_path: Path) -> None:
-    entry = await shelf.add_upload("Ada", png(50))
+    entry = await shelf.add_upload(Draft(name="Ada", picture=png(50)))
     await shelf.delete(entry.avatar.avatar_id)
     assert not list((tmp_path / "avatars").iterdir())
     with pytest.raises(UnknownAvatarError, match="fake050"):
@@ -84,9 +84,9 @@ async def test_delete_leaves_nothing_on_disk(shelf: Avatars, tmp_path: Path) -> 
 
 async def test_refused_pictures_leave_nothing_on_disk(shelf: Avatars, tmp_path: Path) -> None:
     with pytest.raises(UnreadablePictureError):
-        await shelf.add_upload("x", b"nonsense")
+        await shelf.add_upload(Draft(name="x", picture=b"nonsense"))
     with pytest.raises(NoFaceError):
-        await shelf.add_upload("x", png(0))
+        await shelf.add_upload(Draft(name="x", picture=png(0)))
     assert not (tmp_path / "avatars").exists()
 
 
@@ -94,14 +94,14 @@ async def test_uploading_a_bundled_picture_gives_the_bundled_avatar(
     shelf: Avatars, tmp_path: Path
 ) -> None:
     bundled = await shelf.add_builtin("bundled", read_picture(png(30)))
-    assert await shelf.add_upload("mine", png(30)) is bundled
-    assert not list((tmp_path / "avatars").iterdir())
+    assert await shelf.add_upload(Draft(name="mine", picture=png(30))) is bundled
+    assert not (tmp_path / "avatars").exists()
 
 
 async def test_damaged_folders_are_skipped_and_reported(
     shelf: Avatars, studio: Studio, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await shelf.add_upload("Ada", png(50))
+    await shelf.add_upload(Draft(name="Ada", picture=png(50)))
     broken = tmp_path / "avatars" / "broken"
     broken.mkdir()
     (broken / "record.json").write_text('{"name": "x"}')
@@ -114,6 +114,6 @@ async def test_damaged_folders_are_skipped_and_reported(
 
 async def test_the_shelf_is_bounded(shelf: Avatars, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(avatars, "MAX_UPLOADS", 1)
-    await shelf.add_upload("one", png(50))
+    await shelf.add_upload(Draft(name="one", picture=png(50)))
     with pytest.raises(TooManyAvatarsError):
-        await shelf.add_upload("two", png(60))
+        await shelf.add_upload(Draft(name="two", picture=png(60)))
