@@ -10,7 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from streamer import routes_avatars, routes_direction, routes_health, routes_sessions
+from streamer import (
+    routes_avatars,
+    routes_direction,
+    routes_health,
+    routes_sessions,
+    routes_stream,
+)
 from streamer.cors import Cors
 from streamer.errors import ANYTHING_ELSE, install_error_handlers
 from streamer.guard import Guard
@@ -51,6 +57,7 @@ def build_app(service: Service, web_folder: Path) -> FastAPI:
     install_error_handlers(app)
     app.include_router(routes_sessions.router)
     app.include_router(routes_direction.router)
+    app.include_router(routes_stream.router)
     app.include_router(routes_avatars.router)
     app.include_router(routes_health.router)
     _serve_pages(app, web_folder)

@@ -28,8 +28,10 @@ from engine.looks import BadLookError
 from streamer.admission import ServerFullError
 from streamer.avatars import BuiltInAvatarError, TooManyAvatarsError, UnreadablePictureError
 from streamer.director import CODES
+from streamer.hello import BadHelloError
+from streamer.pcm_socket import BadSpeechError
 from streamer.peer import BadOfferError
-from streamer.remote.messages import EngineGoneError
+from streamer.remote.messages import EngineFaultError, EngineGoneError
 from streamer.request_ids import REQUEST_ID_HEADER, request_id_of
 from streamer.sessions import DrainingError, UnknownSessionError
 from streamer.studio import NotReadyError
@@ -42,6 +44,8 @@ RETRY_AFTER_S = 5
 ANYTHING_ELSE = "anything else"  # name of the route that takes every path nobody else knows
 # The first that fits counts, so the special ones come before their base.
 _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
+    (BadHelloError, HTTPStatus.BAD_REQUEST, "bad_hello"),
+    (BadSpeechError, HTTPStatus.BAD_REQUEST, "bad_speech"),
     (BadOfferError, HTTPStatus.BAD_REQUEST, "bad_offer"),
     (BadFragmentError, HTTPStatus.BAD_REQUEST, "bad_fragment"),
     (TooManyCandidatesError, HTTPStatus.BAD_REQUEST, "too_many_candidates"),
@@ -94,6 +98,10 @@ def error_response(
 
 def response_for(error: AvatarError) -> JSONResponse:
     """What one of our own errors looks like from outside."""
+    if isinstance(error, EngineFaultError):  # its text is a traceback, for the log only
+        log.error("the engine failed: %s", error)
+        message = "the engine failed; the server's log holds the details"
+        return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "engine_failed", message)
     for kind, status, code in _OUR_ERRORS:
         if isinstance(error, kind):
             return error_response(status, code, str(error))

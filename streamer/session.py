@@ -13,7 +13,7 @@ import av
 from aiortc import RTCConfiguration
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from engine.api import Stream, Watcher
+from engine.api import Samples, Stream, Watcher
 from streamer.camera_news import CameraNews
 from streamer.director import Director
 from streamer.lease import Lease, LeaseTerms
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 CONNECT_WITHIN_S = 15.0
 _REPORT_EVERY_S = 1.0
 _TOKEN_BYTES = 18
-_LEFT_BY_ITSELF = "connection closed"
+_BROKEN = ("connection failed", "connection lost")  # not on purpose: they may come back
 VideoStage: TypeAlias = Stage[av.VideoFrame]
 Description: TypeAlias = dict[str, int | float | bool | str | None]
 
@@ -145,6 +145,15 @@ class Session:
             raise BadFragmentError("candidates for a websocket: expected a WebRTC session")
         await peer.add_candidates(fragment)
 
+    def keep_alive(self) -> None:
+        """The visitor is known to be here, by other means than a ping."""
+        self._lease.hear(time.monotonic())
+
+    def hear(self, samples: Samples) -> None:
+        """Take samples [time] as if they came from a microphone."""
+        if self._stage is not None:
+            self._stage.hear(samples, time.monotonic())
+
     def interrupt(self) -> Interrupted:
         """Stop talking now."""
         if self._stage is None:
@@ -196,10 +205,10 @@ class Session:
 
     def peer_left(self, reason: str) -> None:
         """End, if the visitor wanted it or never was here; else wait for a return."""
-        if reason == _LEFT_BY_ITSELF or self._stage is None:
-            self.end(reason)
-        else:
+        if reason in _BROKEN and self._stage is not None:
             self._lease.cut(time.monotonic())
+        else:
+            self.end(reason)
 
     def peer_said(self, text: str) -> None:
         """Do what a message asks."""

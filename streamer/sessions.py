@@ -4,21 +4,27 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 from aiortc import RTCConfiguration
 
-from engine.api import Avatar, AvatarError, StreamOptions
+from engine.api import Avatar, AvatarError, Stream, StreamOptions
 from streamer.admission import Costs, Room, ServerFullError, refusal
 from streamer.ice import IceSettings
 from streamer.lease import LeaseTerms
+from streamer.lines import Ear, Line
 from streamer.load import LoadMeter, cores
 from streamer.logs import SESSION_ID
 from streamer.metrics import Metrics
 from streamer.session import Session, SessionParts
 from streamer.studio import Studio
+from streamer.worker import Worker
 
+T = TypeVar("T")
+LineMaker: TypeAlias = Callable[[Session, Ear], Line]
 log = logging.getLogger(__name__)
 _ID_BYTES = 12
 _LAST_LOOK_S = 2.0  # leases are looked at once a second
@@ -60,6 +66,7 @@ class Sessions:
         self._ice = ice
         self._make_options = make_options
         self._running: dict[str, tuple[Session, asyncio.Task[None]]] = {}
+        self._renders: set[asyncio.Task[Any]] = set()
         self._opening = 0
         self.is_draining = False
 
@@ -69,12 +76,37 @@ class Sessions:
 
     async def open(self, avatar: Avatar, offer: str) -> tuple[Session, str]:
         """Answer an offer and let the session run. Raises `ServerFullError`, `BadOfferError`."""
-        self._admit()
-        self._opening += 1
-        try:
-            return await self._open(avatar, offer)
-        finally:
-            self._opening -= 1
+
+        async def introduce(session: Session) -> str:
+            return await session.answer(offer, self._network(session.session_id))
+
+        with self._place():
+            return await self._open(avatar, introduce)
+
+    async def open_line(self, avatar: Avatar, make_line: LineMaker) -> Session:
+        """Let a session run over a line that is connected already. Raises `ServerFullError`."""
+
+        async def introduce(session: Session) -> None:
+            join(session, make_line)
+
+        with self._place():
+            session, _ = await self._open(avatar, introduce)
+            return session
+
+    @asynccontextmanager
+    async def render(self, avatar: Avatar) -> AsyncIterator[tuple[Stream, Worker]]:
+        """A stream without a clock, counted like a session. Raises `ServerFullError`."""
+        task = asyncio.current_task()
+        assert task is not None
+        with self._place():
+            opened = await self._studio.open(avatar, self._make_options())
+            stream, worker = opened.stream, opened.worker
+            self._renders.add(task)
+            try:
+                yield stream, worker
+            finally:
+                self._renders.discard(task)
+                await worker.run(task, stream.close)
 
     async def close(self, session_id: str, reason: str) -> None:
         """End a session and wait until all it owned is released."""
@@ -84,9 +116,14 @@ class Sessions:
 
     async def reclaim(self, token: str, offer: str) -> tuple[Session, str]:
         """Let a visitor go on over a new connection. Raises `UnknownSessionError`."""
+        session = self.claimed(token)
+        return session, await session.answer(offer, self._network(session.session_id))
+
+    def claimed(self, token: str) -> Session:
+        """The session that a secret belongs to. Raises `UnknownSessionError`."""
         for session, _ in self._running.values():
             if secrets.compare_digest(session.reclaim_token.encode(), token.encode()):
-                return session, await session.answer(offer, self._network(session.session_id))
+                return session
         raise UnknownSessionError("no session to take back: it ended, or there never was one")
 
     async def drain(self, within_s: float) -> None:
@@ -94,7 +131,7 @@ class Sessions:
         self.is_draining = True
         for session, _ in self._running.values():
             session.end_within(within_s, "the server stops")
-        tasks = [task for _, task in self._running.values()]
+        tasks = [*self._renders, *(task for _, task in self._running.values())]
         if tasks:
             await asyncio.wait(tasks, timeout=within_s + _LAST_LOOK_S)
 
@@ -113,8 +150,20 @@ class Sessions:
         running = list(self._running.values())
         for session, _ in running:
             session.end("server stops")
+        for render in self._renders:
+            render.cancel()
         if running:
             await asyncio.wait([task for _, task in running])
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold a place that is no running session yet, or never becomes one."""
+        self._admit()
+        self._opening += 1
+        try:
+            yield
+        finally:
+            self._opening -= 1
 
     def _network(self, session_id: str) -> RTCConfiguration:
         return self._ice.configuration(session_id, time.time())
@@ -139,7 +188,9 @@ class Sessions:
             raise UnknownSessionError(f"session {session_id[:40]!r}: no such session")
         return found
 
-    async def _open(self, avatar: Avatar, offer: str) -> tuple[Session, str]:
+    async def _open(
+        self, avatar: Avatar, introduce: Callable[[Session], Awaitable[T]]
+    ) -> tuple[Session, T]:
         opened = await self._studio.open(avatar, self._make_options())
         session_id = secrets.token_urlsafe(_ID_BYTES)
         parts = SessionParts(
@@ -154,9 +205,9 @@ class Sessions:
         )
         session = Session(parts, self._metrics)
         try:
-            answer = await session.answer(offer, self._network(session_id))
+            answer = await introduce(session)
         except BaseException:
-            await session.release()
+            await asyncio.shield(session.release())
             raise
         task = asyncio.create_task(self._run(session), name=f"session {session.session_id}")
         self._running[session.session_id] = (session, task)
@@ -175,3 +226,10 @@ class Sessions:
         finally:
             del self._running[session.session_id]
             self._metrics.sessions.set(len(self._running))
+
+
+def join(session: Session, make_line: LineMaker) -> None:
+    """Let a session talk over a line that is connected already."""
+    ear = Ear(session)
+    session.take_line(make_line(session, ear), ear)
+    ear.peer_connected()
