@@ -20,7 +20,7 @@ _RULES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"(GET|HEAD) /v1/avatars(/[^/]+/picture)?"), Role.WATCH),
     (re.compile(r"GET /v1/(ice-servers|directions)"), Role.WATCH),
     (re.compile(r"\w+ /v1/whep(/.*)?"), Role.WATCH),
-    (re.compile(r"\w+ /v1/(sessions|whip)(/.*)?"), Role.SPEAK),
+    (re.compile(r"\w+ /v1/(sessions|whip)(/.*)?|GET /v1/stream"), Role.SPEAK),
     (re.compile(r"POST /v1/avatars"), Role.SPEAK),
 )
 

@@ -1,6 +1,7 @@
 """The connection of a session: one at a time, and another one may take its place."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Protocol
 
 import av
@@ -126,14 +127,15 @@ class Lines:
         if self.current is not None:
             self.current.send(text)
 
-    def release(self, release: Sound | Sight[av.VideoFrame]) -> None:
-        """Let sound or a picture leave."""
+    def release(self, releases: Iterable[Sound | Sight[av.VideoFrame]]) -> None:
+        """Let sound and pictures leave."""
         if self.current is None:
             return
-        if isinstance(release, Sound):
-            self.current.voice.release(release)
-        else:
-            self.current.face.release(release)
+        for release in releases:
+            if isinstance(release, Sound):
+                self.current.voice.release(release)
+            else:
+                self.current.face.release(release)
 
     async def aclose(self) -> None:
         """Hang up; safe to call twice."""

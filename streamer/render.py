@@ -13,7 +13,7 @@ from streamer.protocol import BadMessageError, Interrupt, Interrupted, Ping, Pon
 from streamer.resample import Upsampler
 from streamer.socket_line import Coders
 from streamer.speech_words import FLUSHED, is_flush
-from streamer.wire import TICKS_PER_FRAME, Flag, Kind, Packet, pack
+from streamer.wire import TICKS_PER_FRAME, Kind, Packet, pack
 from streamer.worker import Worker
 
 SEND_WITHIN_S = 60.0  # one who renders may be busy writing a file
@@ -101,12 +101,21 @@ class Render:
         for half in np.split(wire.astype(np.int16), _PACKETS_PER_FRAME):
             sound = self._coders.sound
             packets.append(
-                Packet(Kind.SOUND, sound.codec, 0, self._epoch, frame, 0, pts, sound.encode(half))
+                Packet(
+                    Kind.SOUND,
+                    sound.codec,
+                    0,
+                    self._epoch,
+                    frame,
+                    0,
+                    pts,
+                    self._coders.code_sound(half),
+                )
             )
             pts += len(half)
         picture = self._coders.picture
-        payload, is_key = picture.encode(to_video_frame(unit.picture))
-        flags, pts = Flag.KEY if is_key else 0, frame * TICKS_PER_FRAME
+        payload, flags = self._coders.code_picture(to_video_frame(unit.picture))
+        pts = frame * TICKS_PER_FRAME
         packets.append(
             Packet(Kind.PICTURE, picture.codec, flags, self._epoch, frame, 0, pts, payload)
         )

@@ -79,6 +79,12 @@ async def describe_session(session_id: str, service: Serving) -> Description:
     return service.sessions.get(session_id).describe()
 
 
+@router.get("/{session_id}/stats", summary="All numbers of a session")
+async def describe_session_more(session_id: str, service: Serving) -> Description:
+    """The last second's numbers, queues, line and what was left out so far."""
+    return service.sessions.get(session_id).describe_more()
+
+
 @router.post("/{session_id}/interrupt", summary="Stop talking now")
 async def interrupt_session(session_id: str, service: Serving) -> dict[str, int | float]:
     """Begin a new epoch; tells how much of the old one was played."""

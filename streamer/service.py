@@ -16,6 +16,7 @@ from engine.api import Avatar, BadPictureError, Engine, Picture, PortraitOptions
 from engine.config import TIMING
 from streamer.avatars import Avatars
 from streamer.ice import IceSettings
+from streamer.live_metrics import LiveNumbers
 from streamer.metrics import Metrics
 from streamer.remote.messages import EngineGoneError
 from streamer.sessions import DrainingError, SessionRules, Sessions
@@ -71,6 +72,7 @@ class Service:
             settings.ice,
             self._stream_options,
         )
+        self.metrics.watch(LiveNumbers(self.sessions, self.studio))
         self._unprepared: list[tuple[str, Picture]] = []
         self._owned = AsyncExitStack()
 
@@ -92,8 +94,10 @@ class Service:
         if self.sessions.is_draining:
             raise DrainingError("the server stops: no new session, ask another server")
         if not self.ready:
+            self.metrics.refused.labels("not_ready").inc()
             raise NotReadyError("the engine is still being loaded: try again in a few seconds")
         if not self.studio.is_ready:
+            self.metrics.refused.labels("engine_restarts").inc()
             raise EngineGoneError("the engine process is being restarted: try again in a moment")
 
     async def warm_up(self) -> None:

@@ -4,21 +4,20 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TypeAlias
 
 import av
 from aiortc import RTCConfiguration
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from engine.api import Samples, Stream, Watcher
+from engine.api import Samples
+from engine.config import TIMING
 from streamer.camera_news import CameraNews
 from streamer.director import Director
-from streamer.lease import Lease, LeaseTerms
+from streamer.lease import Lease
 from streamer.lines import Ear, Line, Lines
-from streamer.load import LoadMeter
 from streamer.metrics import Metrics
 from streamer.microphone import Microphone
 from streamer.peer import Peer
@@ -27,7 +26,6 @@ from streamer.protocol import (
     BadMessageError,
     Closing,
     Direct,
-    Ending,
     Gesture,
     Interrupt,
     Interrupted,
@@ -41,11 +39,11 @@ from streamer.protocol import (
 )
 from streamer.puppetry import CameraParts, Puppetry
 from streamer.readings import Readings
+from streamer.session_parts import SessionParts
 from streamer.speech_queue import SpeechQueue
-from streamer.stage import EnginePace, Release, Stage
+from streamer.stage import EnginePace, Stage
 from streamer.tally import Tally
 from streamer.trickle import BadFragmentError, Fragment
-from streamer.worker import Worker
 
 log = logging.getLogger(__name__)
 CONNECT_WITHIN_S = 15.0
@@ -54,20 +52,6 @@ _TOKEN_BYTES = 18
 _BROKEN = ("connection failed", "connection lost")  # not on purpose: they may come back
 VideoStage: TypeAlias = Stage[av.VideoFrame]
 Description: TypeAlias = dict[str, int | float | bool | str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionParts:
-    """What a session is given when it is made."""
-
-    session_id: str
-    avatar_id: str
-    stream: Stream
-    worker: Worker
-    terms: LeaseTerms
-    load: LoadMeter
-    eyes: Worker  # looks at the visitor's camera
-    watch: Callable[[], Watcher]
 
 
 class Session:
@@ -121,6 +105,19 @@ class Session:
             "left_s": self._lease.left_s(time.monotonic()),
         }
 
+    def describe_more(self) -> Description:
+        """What `GET /v1/sessions/{id}/stats` tells on top."""
+        return {
+            **self.describe(),
+            "session": self.session_id,
+            "line": "webrtc" if isinstance(self._lines.current, Peer) else "websocket",
+            "queued_speech_s": round(len(self.speech) / TIMING.sample_rate_hz, 3),
+            "reserve_ms": round(self._stage.reserve_s * 1000, 1) if self._stage else None,
+            "dropped_units": self._performance.dropped_units,
+            "repaired_frames": self._performance.repaired_frames,
+            "left_out_pictures": self._lines.dropped,
+        }
+
     async def answer(self, offer: str, network: RTCConfiguration) -> str:
         """SDP offer to SDP answer; the connection takes the place of any one before."""
         ear = Ear(self)
@@ -165,7 +162,7 @@ class Session:
 
     def end_within(self, within_s: float, reason: str) -> None:
         """Let the session end in a while, and tell the visitor."""
-        self._warn(self._lease.end_within(within_s, reason, time.monotonic()))
+        self._say(self._lease.end_within(within_s, reason, time.monotonic()))
 
     def end(self, reason: str) -> None:
         """Let the session end soon; the first reason counts."""
@@ -238,7 +235,7 @@ class Session:
     async def _play(self) -> None:
         assert self._stage is not None
         while True:
-            self._let_go(self._stage.advance(time.monotonic()))
+            self._lines.release(self._stage.advance(time.monotonic()))
             await asyncio.sleep(max(0.0, self._stage.next_s - time.monotonic()))
 
     async def _listen(self) -> None:
@@ -280,7 +277,7 @@ class Session:
             self._stage.readings = Readings()
             self._say(self._stats)
             now_s = time.monotonic()
-            self._warn(self._lease.warning(now_s))
+            self._say(self._lease.warning(now_s))
             reason = self._lease.look(now_s)
             if reason:
                 self.end(reason)
@@ -290,20 +287,13 @@ class Session:
         self._load.rendered(rendered.engine_s)
         if self._stage is not None:
             generation, index, picture = rendered.generation, rendered.index, rendered.picture
-            self._let_go(self._stage.receive(generation, index, picture, time.monotonic()))
+            self._lines.release(self._stage.receive(generation, index, picture, time.monotonic()))
 
     def _engine_failed(self, error: Exception) -> None:
         log.error("the engine failed", exc_info=error)
         self._metrics.errors.labels("engine_failed").inc()
         self.end("the engine failed")
 
-    def _let_go(self, releases: list[Release[av.VideoFrame]]) -> None:
-        for release in releases:
-            self._lines.release(release)
-
-    def _say(self, message: Message) -> None:
-        self._lines.send(encode(message))
-
-    def _warn(self, ending: Ending | None) -> None:
-        if ending is not None:
-            self._say(ending)
+    def _say(self, message: Message | None) -> None:
+        if message is not None:
+            self._lines.send(encode(message))

@@ -19,7 +19,8 @@ from streamer.lines import Ear, Line
 from streamer.load import LoadMeter, cores
 from streamer.logs import SESSION_ID
 from streamer.metrics import Metrics
-from streamer.session import Session, SessionParts
+from streamer.session import Session
+from streamer.session_parts import SessionParts
 from streamer.studio import Studio
 from streamer.worker import Worker
 
@@ -69,6 +70,11 @@ class Sessions:
         self._renders: set[asyncio.Task[Any]] = set()
         self._opening = 0
         self.is_draining = False
+
+    @property
+    def running(self) -> list[Session]:
+        """All of them."""
+        return [session for session, _ in self._running.values()]
 
     def get(self, session_id: str) -> Session:
         """Find a session. Raises `UnknownSessionError`."""
@@ -171,6 +177,7 @@ class Sessions:
     def _admit(self) -> None:
         """Raise what keeps another session out."""
         if self.is_draining:
+            self._metrics.refused.labels("draining").inc()
             raise DrainingError("the server stops: no new session, ask another server")
         rules, costs = self._rules, self.load.costs
         if not rules.by_cost:
@@ -180,6 +187,8 @@ class Sessions:
         )
         reason = refusal(len(self._running) + self._opening, costs, room)
         if reason:
+            is_full = len(self._running) + self._opening >= rules.max_sessions
+            self._metrics.refused.labels("full" if is_full else "cost").inc()
             raise ServerFullError(reason)
 
     def _find(self, session_id: str) -> tuple[Session, asyncio.Task[None]]:

@@ -5,16 +5,20 @@ One who leaves five seconds of sound unread, or takes nothing for ten, is closed
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import av
+import numpy as np
 from aiortc.mediastreams import MediaStreamTrack
+from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engine.config import TIMING
+from streamer.metrics import Metrics
 from streamer.peer import PeerListener
 from streamer.socket_codecs import PictureCoder, SoundCoder
 from streamer.stage import Sight, Sound
@@ -32,16 +36,32 @@ Waiting: TypeAlias = str | Sound | Sight[av.VideoFrame]
 
 @dataclass(frozen=True, slots=True)
 class Coders:
-    """How one reader wants it."""
+    """How one reader wants it; counts what that takes."""
 
     sound: SoundCoder
     picture: PictureCoder
+    metrics: Metrics
+
+    def code_sound(self, samples: NDArray[np.int16]) -> bytes:
+        """One packet [960] at 48 kHz."""
+        payload = self.sound.encode(samples)
+        self.metrics.socket_bytes.labels("sound").inc(len(payload))
+        return payload
+
+    def code_picture(self, picture: av.VideoFrame) -> tuple[bytes, int]:
+        """The payload and its flags."""
+        begin_s = time.perf_counter()
+        payload, is_key = self.picture.encode(picture)
+        self.metrics.socket_encoder_s.observe(time.perf_counter() - begin_s)
+        self.metrics.socket_bytes.labels("picture").inc(len(payload))
+        return payload, Flag.KEY if is_key else 0
 
 
 class SocketLine:
     """Sends what a session releases; `serve` runs until the line is closed."""
 
     microphone: MediaStreamTrack | None = None
+    camera: MediaStreamTrack | None = None
 
     def __init__(
         self,
@@ -164,12 +184,11 @@ class SocketLine:
     def _code(self, item: Sound | Sight[av.VideoFrame], epoch: int) -> bytes:
         if isinstance(item, Sound):
             frame, pts = item.wire_index // TICKS_PER_FRAME, item.wire_index
-            coder, payload = self._coders.sound, self._coders.sound.encode(item.samples)
+            coder, payload = self._coders.sound, self._coders.code_sound(item.samples)
             return pack(
                 Packet(Kind.SOUND, coder.codec, 0, epoch, frame, self.dropped, pts, payload)
             )
-        payload, is_key = self._coders.picture.encode(item.picture)
-        flags = Flag.KEY if is_key else 0
+        payload, flags = self._coders.code_picture(item.picture)
         codec, pts = self._coders.picture.codec, item.slot * TICKS_PER_FRAME
         return pack(
             Packet(Kind.PICTURE, codec, flags, epoch, item.slot, self.dropped, pts, payload)
@@ -177,6 +196,7 @@ class SocketLine:
 
     def _give_up(self, reason: str) -> None:
         """End it, and let the close frame say why."""
+        self._coders.metrics.slow_readers.inc()
         self._close_code, self._close_reason = CLOSE_TOO_SLOW, reason
         self._row.clear()
         self._is_closing = True

@@ -14,6 +14,7 @@ from engine.config import TIMING
 from streamer.errors import RETRY_AFTER_S, response_for
 from streamer.hello import BadHelloError, Hello, parse_hello
 from streamer.lines import Ear
+from streamer.metrics import Metrics
 from streamer.pcm_socket import BadSpeechError, to_samples
 from streamer.remote.messages import EngineFaultError
 from streamer.render import Render
@@ -105,15 +106,15 @@ def _ready(hello: Hello, avatar: Avatar, coders: Coders, **more: Any) -> str:
     )
 
 
-def _coders(hello: Hello, avatar: Avatar) -> Coders:
+def _coders(hello: Hello, avatar: Avatar, metrics: Metrics) -> Coders:
     height, width = avatar.still.shape[:2]
     size = fitted(width, height, hello.size)
-    return Coders(sound_coder(hello.audio), picture_coder(hello.video, *size))
+    return Coders(sound_coder(hello.audio), picture_coder(hello.video, *size), metrics)
 
 
 async def _serve_render(websocket: WebSocket, service: Service, hello: Hello) -> None:
     avatar = service.avatars.get(hello.avatar).avatar
-    coders = _coders(hello, avatar)
+    coders = _coders(hello, avatar, service.metrics)
     async with service.sessions.render(avatar) as (stream, worker):
         await websocket.send_text(_ready(hello, avatar, coders))
         await Render(websocket, stream, worker, coders).run()
@@ -133,11 +134,11 @@ async def _serve_session(websocket: WebSocket, service: Service, hello: Hello) -
     if hello.reclaim_token is not None:
         session = sessions.claimed(hello.reclaim_token)
         avatar = avatars.get(session.avatar_id).avatar
-        coders = _coders(hello, avatar)
+        coders = _coders(hello, avatar, service.metrics)
         join(session, make_line)
     else:
         avatar = avatars.get(hello.avatar).avatar
-        coders = _coders(hello, avatar)
+        coders = _coders(hello, avatar, service.metrics)
         session = await sessions.open_line(avatar, make_line)
     await _converse(_Reader(websocket, session, lines[0], hello), lines[0])
 

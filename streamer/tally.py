@@ -37,5 +37,7 @@ class Tally:
         self._metrics.dropped_samples.inc(stats.dropped_samples - self._last.dropped_samples)
         for lips_s in readings.mic_to_lips_s:
             self._metrics.mic_to_lips_s.observe(lips_s)
+        for skew_s in readings.skew_s:
+            self._metrics.skew_s.observe(skew_s)
         self._last = stats
         return stats

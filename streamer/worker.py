@@ -66,6 +66,12 @@ class Worker:
             self._changed.notify()
             return True
 
+    @property
+    def queued_jobs(self) -> int:
+        """How many wait, of all clients."""
+        with self._changed:
+            return sum(len(queue) for queue in self._queues.values())
+
     def forget(self, client: Hashable) -> int:
         """Drop the jobs that a client still has queued; returns how many."""
         with self._changed:

@@ -49,6 +49,7 @@ def settings(settings: ServiceSettings) -> ServiceSettings:
         ("PATCH", "/v1/whep/x", Role.WATCH),
         ("POST", "/v1/sessions", Role.SPEAK),
         ("GET", "/v1/sessions/x/audio", Role.SPEAK),
+        ("GET", "/v1/stream", Role.SPEAK),
         ("DELETE", "/v1/whip/x", Role.SPEAK),
         ("POST", "/v1/avatars", Role.SPEAK),
         ("DELETE", "/v1/avatars/x", Role.ADMIN),

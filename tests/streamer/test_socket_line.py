@@ -11,6 +11,7 @@ from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketState
 
 from streamer import socket_line
+from streamer.metrics import Metrics
 from streamer.performance import to_video_frame
 from streamer.socket_codecs import picture_coder, sound_coder
 from streamer.socket_line import MAX_WAITING_PACKETS, MAX_WAITING_PICTURES, Coders, SocketLine
@@ -52,7 +53,7 @@ async def reader() -> AsyncIterator[Reader]:
 
     socket = WebSocket({"type": "websocket", "headers": []}, receive, reader.send)
     socket.client_state = socket.application_state = WebSocketState.CONNECTED
-    coders = Coders(sound_coder("pcm"), picture_coder("jpeg", 16, 16))
+    coders = Coders(sound_coder("pcm"), picture_coder("jpeg", 16, 16), Metrics())
     reader.line = SocketLine(socket, coders, reader, lambda: None, lambda: 4)
     serving = asyncio.create_task(reader.line.serve())
     yield reader

@@ -73,6 +73,23 @@ async def test_real_time_shows_sound_and_picture_in_step(server: str) -> None:
         async with httpx.AsyncClient(base_url=server) as http:
             described = (await http.get("/v1/sessions/" + talk.ready["session"])).json()
             assert described["state"] == "live"
+            more = (await http.get(f"/v1/sessions/{talk.ready['session']}/stats")).json()
+            assert {**more, **described} == more | {"left_s": described["left_s"]}
+            assert more["line"] == "websocket"
+            metrics = (await http.get("/metrics")).text
+    for line in (
+        'vexpress_sessions_by_state{state="live"} 1.0',
+        'vexpress_sessions_by_state{state="away"} 0.0',
+        'vexpress_cost_seconds_per_frame{of="engine"} ',
+        "vexpress_queued_jobs ",
+        "vexpress_queued_speech_seconds 0.0",
+        "vexpress_engines_ready 1.0",
+        "vexpress_skew_seconds_bucket",
+        "vexpress_socket_encoder_seconds_per_frame_count ",
+        'vexpress_socket_bytes_total{kind="picture"} ',
+        "vexpress_slow_readers_total 0.0",
+    ):
+        assert line in metrics
     loud = [unit for unit in units if np.abs(unit.samples).max() > 0.1]
     spoken = [unit for unit in units if unit.picture is not None and bar(unit)]
     assert 24 <= len(loud) <= 27

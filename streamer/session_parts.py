@@ -1,0 +1,23 @@
+"""What a session is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.api import Stream, Watcher
+from streamer.lease import LeaseTerms
+from streamer.load import LoadMeter
+from streamer.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What a session is given when it is made."""
+
+    session_id: str
+    avatar_id: str
+    stream: Stream
+    worker: Worker
+    terms: LeaseTerms
+    load: LoadMeter
+    eyes: Worker  # looks at the visitor's camera
+    watch: Callable[[], Watcher]
