@@ -15,6 +15,7 @@ from streamer import (
     routes_direction,
     routes_health,
     routes_sessions,
+    routes_standards,
     routes_stream,
 )
 from streamer.cors import Cors
@@ -58,6 +59,7 @@ def build_app(service: Service, web_folder: Path) -> FastAPI:
     app.include_router(routes_sessions.router)
     app.include_router(routes_direction.router)
     app.include_router(routes_stream.router)
+    app.include_router(routes_standards.router)
     app.include_router(routes_avatars.router)
     app.include_router(routes_health.router)
     _serve_pages(app, web_folder)

@@ -27,16 +27,17 @@ from engine.avatar_store import BadNameError, NameTakenError, UnknownAvatarError
 from engine.looks import BadLookError
 from streamer.admission import ServerFullError
 from streamer.avatars import BuiltInAvatarError, TooManyAvatarsError, UnreadablePictureError
+from streamer.connection import BadOfferError
 from streamer.director import CODES
 from streamer.hello import BadHelloError
 from streamer.pcm_socket import BadSpeechError
-from streamer.peer import BadOfferError
 from streamer.remote.messages import EngineFaultError, EngineGoneError
 from streamer.request_ids import REQUEST_ID_HEADER, request_id_of
 from streamer.sessions import DrainingError, UnknownSessionError
 from streamer.studio import NotReadyError
 from streamer.trickle import BadFragmentError, IceRestartError, TooManyCandidatesError
 from streamer.udp_ports import NoUdpPortError
+from streamer.viewers import AudienceFullError, NothingToWatchError
 from streamer.worker import WorkerFullError
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,8 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),
     (NoUdpPortError, HTTPStatus.SERVICE_UNAVAILABLE, "no_udp_port"),
     (WorkerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "busy"),
+    (AudienceFullError, HTTPStatus.SERVICE_UNAVAILABLE, "audience_full"),
+    (NothingToWatchError, HTTPStatus.CONFLICT, "nothing_to_watch"),
     (NotReadyError, HTTPStatus.SERVICE_UNAVAILABLE, "not_ready"),
     (EngineGoneError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_restarts"),
 )
@@ -102,9 +105,10 @@ def response_for(error: AvatarError) -> JSONResponse:
         log.error("the engine failed: %s", error)
         message = "the engine failed; the server's log holds the details"
         return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "engine_failed", message)
+    later = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, NothingToWatchError) else {}
     for kind, status, code in _OUR_ERRORS:
         if isinstance(error, kind):
-            return error_response(status, code, str(error))
+            return error_response(status, code, str(error), later)
     return error_response(HTTPStatus.BAD_REQUEST, "bad_request", str(error))
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import av
 from aiortc.mediastreams import MediaStreamTrack
 
+from streamer.audience import Audience
 from streamer.peer import PeerListener
 from streamer.protocol import Closing, encode
 from streamer.stage import Sight, Sound
@@ -90,7 +91,8 @@ class Ear:
 class Lines:
     """Holds the line in use and hangs up those that it replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, audience: Audience) -> None:
+        self._audience = audience
         self.current: Line | None = None
         self._changed = asyncio.Event()
         self._ear: Ear | None = None
@@ -128,14 +130,14 @@ class Lines:
             self.current.send(text)
 
     def release(self, releases: Iterable[Sound | Sight[av.VideoFrame]]) -> None:
-        """Let sound and pictures leave."""
-        if self.current is None:
-            return
+        """Let sound and pictures leave, to the visitor and to those who watch."""
         for release in releases:
-            if isinstance(release, Sound):
-                self.current.voice.release(release)
-            else:
-                self.current.face.release(release)
+            line = self.current
+            if line is not None and isinstance(release, Sound):
+                line.voice.release(release)
+            elif line is not None and isinstance(release, Sight):
+                line.face.release(release)
+            self._audience.release(release)
 
     async def aclose(self) -> None:
         """Hang up; safe to call twice."""

@@ -22,6 +22,7 @@ from streamer.remote.messages import EngineGoneError
 from streamer.sessions import DrainingError, SessionRules, Sessions
 from streamer.studio import Crew, Lane, NotReadyError, Studio
 from streamer.udp_ports import bound_to
+from streamer.viewers import Viewers
 from streamer.web_settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Service:
         self.metrics = Metrics()
         self.studio = Studio(settings.portrait, settings.crew, self.metrics.engine_restarts.inc)
         self.avatars = Avatars(self.studio, settings.data_folder / "avatars", parts.read_picture)
+        self.viewers = Viewers()
         self.sessions = Sessions(
             self.studio,
             self.metrics,
@@ -80,6 +82,7 @@ class Service:
         self._owned.enter_context(bound_to(self.settings.ice.udp_ports))
         self._owned.enter_context(self.studio)
         self._owned.push_async_callback(self.sessions.aclose)
+        self._owned.push_async_callback(self.viewers.aclose)
         watching = asyncio.create_task(self.sessions.watch_load(), name="load meter")
         self._owned.callback(watching.cancel)
         self.running.set()

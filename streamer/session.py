@@ -10,16 +10,16 @@ from typing import TypeAlias
 
 import av
 from aiortc import RTCConfiguration
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from engine.api import Samples
 from engine.config import TIMING
+from streamer.audience import Audience
 from streamer.camera_news import CameraNews
 from streamer.director import Director
 from streamer.lease import Lease
 from streamer.lines import Ear, Line, Lines
+from streamer.listening import listen_to
 from streamer.metrics import Metrics
-from streamer.microphone import Microphone
 from streamer.peer import Peer
 from streamer.performance import Performance, Rendered
 from streamer.protocol import (
@@ -37,6 +37,7 @@ from streamer.protocol import (
     decode,
     encode,
 )
+from streamer.publisher import Publisher
 from streamer.puppetry import CameraParts, Puppetry
 from streamer.readings import Readings
 from streamer.session_parts import SessionParts
@@ -62,11 +63,13 @@ class Session:
         self.avatar_id = parts.avatar_id
         self.reclaim_token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.speech = SpeechQueue()
+        self.audience = Audience()
+        self.is_published = False  # to whoever may watch, not only to those who know its id
         self.ended = asyncio.Event()
         self._metrics = metrics
         self._pace = EnginePace(parts.stream.look_ahead_frames, parts.stream.chunk_frames)
         self._load = parts.load
-        self._lines = Lines()
+        self._lines = Lines(self.audience)
         self._performance = Performance(
             parts.worker, parts.stream, self._receive, self._engine_failed
         )
@@ -110,7 +113,7 @@ class Session:
         return {
             **self.describe(),
             "session": self.session_id,
-            "line": "webrtc" if isinstance(self._lines.current, Peer) else "websocket",
+            "line": "webrtc" if isinstance(self._lines.current, Peer | Publisher) else "websocket",
             "queued_speech_s": round(len(self.speech) / TIMING.sample_rate_hz, 3),
             "reserve_ms": round(self._stage.reserve_s * 1000, 1) if self._stage else None,
             "dropped_units": self._performance.dropped_units,
@@ -118,10 +121,11 @@ class Session:
             "left_out_pictures": self._lines.dropped,
         }
 
-    async def answer(self, offer: str, network: RTCConfiguration) -> str:
+    async def answer(self, offer: str, network: RTCConfiguration, publishes: bool = False) -> str:
         """SDP offer to SDP answer; the connection takes the place of any one before."""
         ear = Ear(self)
-        peer = Peer(network, ear)
+        peer = Publisher(network, ear) if publishes else Peer(network, ear)
+        self.is_published |= publishes
         try:
             answer = await peer.answer(offer)
         except BaseException:
@@ -138,7 +142,7 @@ class Session:
     async def add_candidates(self, fragment: Fragment) -> None:
         """Take ways to the visitor that were found after the offer."""
         peer = self._lines.current
-        if not isinstance(peer, Peer):
+        if not isinstance(peer, Peer | Publisher):
             raise BadFragmentError("candidates for a websocket: expected a WebRTC session")
         await peer.add_candidates(fragment)
 
@@ -191,6 +195,7 @@ class Session:
         async with AsyncExitStack() as owned:
             owned.push_async_callback(self._performance.aclose)
             owned.push_async_callback(self._lines.aclose)
+            owned.push_async_callback(self.audience.aclose)
 
     def peer_connected(self) -> None:
         """Begin to perform."""
@@ -239,11 +244,12 @@ class Session:
             await asyncio.sleep(max(0.0, self._stage.next_s - time.monotonic()))
 
     async def _listen(self) -> None:
+        assert self._stage is not None
         line = None
         while True:
             line = await self._lines.other_than(line)
             if line.microphone is not None:
-                await self._hear(line.microphone)
+                await listen_to(line.microphone, self._stage)
 
     async def _look(self) -> None:
         line = None
@@ -251,22 +257,6 @@ class Session:
             line = await self._lines.other_than(line)
             if line.camera is not None:
                 await self._puppetry.follow(line.camera)
-
-    async def _hear(self, microphone: MediaStreamTrack) -> None:
-        assert self._stage is not None
-        converter, ingest = Microphone(), self._stage.ingest
-        while True:
-            try:
-                frame = await microphone.recv()
-            except MediaStreamError:
-                return
-            heard = (
-                converter.convert(frame, ingest.stretch)
-                if isinstance(frame, av.AudioFrame)
-                else None
-            )
-            if heard is not None:
-                self._stage.hear(heard.samples, time.monotonic(), heard.lost_samples)
 
     async def _report(self) -> None:
         assert self._stage is not None

@@ -80,11 +80,19 @@ class Sessions:
         """Find a session. Raises `UnknownSessionError`."""
         return self._find(session_id)[0]
 
-    async def open(self, avatar: Avatar, offer: str) -> tuple[Session, str]:
+    def newest_published(self) -> Session | None:
+        """The session that began last among those that are published and can be watched."""
+        running = [session for session, _ in reversed(self._running.values())]
+        return next((each for each in running if each.is_published), None)
+
+    async def open(
+        self, avatar: Avatar, offer: str, publishes: bool = False
+    ) -> tuple[Session, str]:
         """Answer an offer and let the session run. Raises `ServerFullError`, `BadOfferError`."""
 
         async def introduce(session: Session) -> str:
-            return await session.answer(offer, self._network(session.session_id))
+            network = self._network(session.session_id)
+            return await session.answer(offer, network, publishes)
 
         with self._place():
             return await self._open(avatar, introduce)

@@ -86,6 +86,18 @@ async def test_an_offer_without_the_three_sections(
     assert "expected one audio" in assert_error(answer, 400, "bad_offer")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("BUNDLE 0", "BUNDLE 9"), ("a=mid:1", "a=mid:0"), ("a=mid:0", "a=middle")]
+)
+async def test_an_offer_whose_sections_are_not_what_the_bundle_says(
+    http: httpx.AsyncClient, old: str, new: str
+) -> None:
+    offer = await offer_with("audio", "video")
+    assert old in offer
+    answer = await http.post("/v1/sessions", content=offer.replace(old, new), headers=SDP)
+    assert_error(answer, 400, "bad_offer")
+
+
 async def test_an_offer_with_codecs_that_nobody_speaks(
     http: httpx.AsyncClient, service: Service
 ) -> None:

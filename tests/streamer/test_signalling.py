@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from streamer import peer
+from streamer import connection
 from streamer.ice import IceSettings
 from streamer.peer import Peer
 from streamer.preconditions import ice_tag
@@ -123,7 +123,7 @@ async def test_changes_that_are_not_possible(
     assert_error(binary, 400, "bad_fragment")
     long = await http.patch(location, content=b"a" * 20_000, headers=headers)
     assert_error(long, 413, "too_large")
-    monkeypatch.setattr(peer, "MAX_CANDIDATES", 0)
+    monkeypatch.setattr(connection, "MAX_CANDIDATES", 0)
     many = await http.patch(location, content=fragment(offer), headers=headers)
     assert_error(many, 400, "too_many_candidates")
     unknown = await http.patch("/v1/sessions/nobody", content="", headers=headers)
