@@ -26,11 +26,14 @@ from numpy.typing import NDArray
 
 from benchmarks.curves import Floats
 from benchmarks.harness import Value
-from benchmarks.receiving import HeardSound, PromptPictures, PromptSound, replace_buffer
+from benchmarks.receiving import HeardSound, PromptPictures, replace_buffer
+from benchmarks.relay import Relay
 from benchmarks.web import Reply, request
 from engine.api import Samples
 from engine.config import TIMING
+from streamer.jitter import replace_jitter_buffer
 from streamer.resample import DELAY_WIRE_SAMPLES, FACTOR, Upsampler
+from streamer.timecode import Code, read
 
 _PACKET = TIMING.wire_samples_per_packet
 _PACKET_S = TIMING.packet_ms / 1000
@@ -38,6 +41,9 @@ _FULL_SCALE = 32767
 _PING_EVERY_S = 1.0
 _SDP = "application/sdp"
 _VP8 = "video/VP8"
+_STRIP_ROWS = 64  # of a picture, which hold the time code if there is one
+_ASK_AGAIN_S = 0.04
+_NACKS_NAME = "_send_rtcp_nack"
 
 
 class CallError(Exception):
@@ -89,6 +95,7 @@ class Notes:
     microphone: Microphone
     pictures: PromptPictures = field(default_factory=PromptPictures)
     shown: list[tuple[int, float]] = field(default_factory=list)  # timestamp, time of decoding
+    codes: list[Code | None] = field(default_factory=list)  # of what was shown
     sound: HeardSound = field(default_factory=HeardSound)
     messages: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     posted_s: float = 0.0
@@ -117,12 +124,23 @@ class Notes:
         return np.array([value for value in said if value is not None], float)
 
 
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How a visitor looks at what comes back."""
+
+    keeps_film: bool = True
+    decodes: bool = True  # a companion that only fills the server need not
+    relay: Relay | None = None  # through which everything goes
+
+
 class Call:
     """A connection that lives; made by `calling`."""
 
-    def __init__(self, url: str, samples: Samples, *, keeps_film: bool) -> None:
-        self.notes = Notes(Microphone(samples), PromptPictures(keeps_film))
+    def __init__(self, url: str, samples: Samples, watching: Watching) -> None:
+        pictures = PromptPictures(watching.keeps_film, watching.decodes)
+        self.notes = Notes(Microphone(samples), pictures)
         self._url = url
+        self._relay = watching.relay
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._control = self._peer.createDataChannel("control")
         self._first_picture = asyncio.Event()
@@ -135,16 +153,20 @@ class Call:
         able = RTCRtpReceiver.getCapabilities("video")
         assert able is not None
         face.setCodecPreferences([codec for codec in able.codecs if codec.mimeType == _VP8])
-        replace_buffer(sound.receiver, PromptSound())
+        replace_jitter_buffer(sound.receiver, time.monotonic)
         replace_buffer(face.receiver, self.notes.pictures)
         await self._peer.setLocalDescription(await self._peer.createOffer())
         path = "/v1/sessions" + (f"?avatar={avatar}" if avatar else "")
-        offer = self._peer.localDescription.sdp.encode()
+        offer = self._peer.localDescription.sdp
+        if self._relay is not None:
+            offer = await self._relay.offer(offer)
         self.notes.posted_s = time.monotonic()
-        reply = await self._ask("POST", self._url + path, offer, _SDP)
+        reply = await self._ask("POST", self._url + path, offer.encode(), _SDP)
         self.notes.session_url = self._url + reply.headers["location"]
-        answer = RTCSessionDescription(reply.body.decode(), "answer")
-        await self._peer.setRemoteDescription(answer)
+        answer = reply.body.decode()
+        if self._relay is not None:
+            answer = self._relay.answer(answer)
+        await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     async def watch(self) -> None:
         """Note sound and pictures, and keep the session alive, until cancelled."""
@@ -153,6 +175,7 @@ class Call:
             group.create_task(self._hear(sound))
             group.create_task(self._see(face))
             group.create_task(self._ping())
+            group.create_task(self._ask_again())
 
     async def first_picture(self, within_s: float) -> None:
         """Wait for the first decoded picture. Raises `CallError`."""
@@ -203,7 +226,18 @@ class Call:
         while isinstance(frame := await _next(track), VideoFrame):
             assert frame.pts is not None
             self.notes.shown.append((frame.pts, time.monotonic()))
+            self.notes.codes.append(_code(frame))
             self._first_picture.set()
+
+    async def _ask_again(self) -> None:
+        """Ask for lost packets until they come, as browsers do; aiortc asks only once."""
+        receiver = self._peer.getTransceivers()[1].receiver
+        ask = getattr(receiver, _NACKS_NAME)
+        while True:
+            await asyncio.sleep(_ASK_AGAIN_S)
+            source, missing = self.notes.pictures.missing()
+            if missing:
+                await ask(source, missing)
 
     async def _ping(self) -> None:
         number = 0
@@ -219,19 +253,19 @@ class Call:
 
 @asynccontextmanager
 async def calling(
-    url: str, samples: Samples, avatar: str | None = None, *, keeps_film: bool = True
+    url: str, samples: Samples, avatar: str | None = None, watching: Watching | None = None
 ) -> AsyncIterator[Call]:
     """A call that lasts as long as the block; it begins to speak once connected."""
     async with AsyncExitStack() as owned:
-        call = Call(url, samples, keeps_film=keeps_film)
+        call = Call(url, samples, watching or Watching())
         owned.push_async_callback(call.close)
         await call.connect(avatar)
-        watching = asyncio.create_task(call.watch())
+        task = asyncio.create_task(call.watch())
         try:
             yield call
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def wire_packets(samples: Samples) -> list[NDArray[np.int16]]:
@@ -241,6 +275,13 @@ def wire_packets(samples: Samples) -> list[NDArray[np.int16]]:
     whole = np.pad(wire, (0, -len(wire) % _PACKET))
     scaled = np.round(np.clip(whole, -1, 1) * _FULL_SCALE).astype(np.int16)
     return list(scaled.reshape(-1, _PACKET))
+
+
+def _code(frame: VideoFrame) -> Code | None:
+    """What the top of a decoded picture says, straight from its luma plane."""
+    plane = frame.planes[0]
+    luma = np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)
+    return read(luma[:_STRIP_ROWS, : frame.width])
 
 
 async def _next(track: MediaStreamTrack) -> object | None:

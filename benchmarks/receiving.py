@@ -28,36 +28,39 @@ _FULL_SCALE = 32768
 _BUFFER_NAME = "_RTCRtpReceiver__jitter_buffer"
 
 
-class PromptSound:
-    """Takes the place of aiortc's jitter buffer: one packet in, one packet out."""
-
-    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame]:
-        """Hold nothing back, ask for nothing."""
-        return False, JitterFrame(packet._data, packet.timestamp)  # type: ignore[attr-defined]
-
-
 @dataclass(slots=True)
 class PromptPictures:
-    """As `PromptSound`, for pictures; keeps the film, still encoded, when asked to."""
+    """Takes the place of aiortc's jitter buffer; keeps the film, still encoded, when asked to."""
 
     keeps: bool = True
+    passes_on: bool = True  # to the decoder
     film: list[JitterFrame] = field(default_factory=list)
     arrived_s: list[float] = field(default_factory=list)
     lost: int = 0
     _waiting: dict[int, RtpPacket] = field(default_factory=dict)
     _next: int | None = None
+    _source: int = 0
+
+    def missing(self) -> tuple[int, list[int]]:
+        """Whose packets these are, and which are missing before the newest."""
+        if self._next is None or not self._waiting:
+            return self._source, []
+        ahead = max(map(self._ahead, self._waiting))
+        numbers = [(self._next + offset) % _SEQUENCE_NUMBERS for offset in range(ahead)]
+        return self._source, [number for number in numbers if number not in self._waiting]
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Take a packet; the answer is whether a key frame is needed, and a whole picture."""
         if self._next is None:
-            self._next = packet.sequence_number
+            self._next, self._source = packet.sequence_number, packet.ssrc
         if self._ahead(packet.sequence_number) >= _SEQUENCE_NUMBERS // 2:
             return False, None  # a duplicate, or too late
         self._waiting[packet.sequence_number] = packet
         gives_up = len(self._waiting) > _WINDOW_PACKETS
         if gives_up:
             self._skip_gap()
-        return gives_up, self._take_whole()
+        whole = self._take_whole()
+        return gives_up, whole if self.passes_on else None
 
     def _ahead(self, number: int) -> int:
         assert self._next is not None
@@ -86,13 +89,13 @@ class PromptPictures:
         self._next = following
         data = b"".join(part._data for part in parts)  # type: ignore[attr-defined]
         whole = JitterFrame(data, parts[0].timestamp)
+        self.arrived_s.append(time.monotonic())
         if self.keeps:
             self.film.append(whole)
-            self.arrived_s.append(time.monotonic())
         return whole
 
 
-def replace_buffer(receiver: RTCRtpReceiver, buffer: PromptSound | PromptPictures) -> None:
+def replace_buffer(receiver: RTCRtpReceiver, buffer: PromptPictures) -> None:
     """Give a receiver a buffer of ours, before its first packet."""
     if not hasattr(receiver, _BUFFER_NAME):
         raise RuntimeError(f"RTCRtpReceiver has no {_BUFFER_NAME}: expected aiortc 1.16")

@@ -22,7 +22,7 @@ _NO_ONSET = (1 << _ONSET_BITS) - 1
 _SMALLEST_BLOCK, _BLOCKS_ACROSS = 8, 32
 _BLACK, _WHITE, _GREY = 16, 235, 128
 _HOP_SAMPLES = 20
-_LOUD_RMS, _QUIET_RMS = 0.03, 0.01
+_LOUD_RMS = 0.03  # about -30 dB: above what a codec rings before an attack
 _QUIET_SAMPLES = TIMING.sample_rate_hz * 200 // 1000
 
 
@@ -48,7 +48,7 @@ class OnsetFinder:
         for number, rms in enumerate(np.sqrt(np.mean(hops.astype(np.float64) ** 2, axis=1))):
             if rms > _LOUD_RMS and self._quiet_samples >= _QUIET_SAMPLES and found is None:
                 found = number * _HOP_SAMPLES
-            self._quiet_samples = 0 if rms > _QUIET_RMS else self._quiet_samples + _HOP_SAMPLES
+            self._quiet_samples = 0 if rms > _LOUD_RMS else self._quiet_samples + _HOP_SAMPLES
         return found
 
 

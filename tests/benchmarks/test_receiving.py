@@ -9,7 +9,7 @@ from av import AudioFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.receiving import HeardSound, PromptPictures, PromptSound, level_curve
+from benchmarks.receiving import HeardSound, PromptPictures, level_curve
 
 
 def packet(number: int, picture: int, *, last: bool) -> RtpPacket:
@@ -57,9 +57,21 @@ def test_a_lost_packet_is_given_up_and_a_key_frame_asked_for() -> None:
     assert answers[-1][1] is not None
 
 
-def test_sound_passes_at_once() -> None:
-    _, frame = PromptSound().add(packet(5, 7, last=False))
-    assert (frame.data, frame.timestamp) == (bytes([5]), 7 * 3600)
+def test_what_is_missing_is_known_until_it_comes() -> None:
+    packets, buffer = film(4, 2, 65_533), PromptPictures()
+    for number in (0, 1, 4, 5):
+        buffer.add(packets[number])
+    assert buffer.missing() == (0, [65_535, 0])
+    for number in (2, 3):
+        buffer.add(packets[number])
+    assert buffer.missing() == (0, [])
+
+
+def test_a_companion_notes_arrivals_and_decodes_nothing() -> None:
+    buffer = PromptPictures(keeps=False, passes_on=False)
+    assert [buffer.add(item) for item in film(3, 1)] == [(False, None)] * 3
+    assert len(buffer.arrived_s) == 3
+    assert buffer.film == []
 
 
 def sound_packet(number: int, value: int) -> AudioFrame:
