@@ -20,8 +20,10 @@ from typer.exceptions import TyperException
 from engine.api import AvatarError, Engine, Framing, StreamOptions
 from engine.avatar_store import DATA_FOLDER, Look
 from engine.config import TIMING
+from engine.direction import Direction
 from engine.offline import Job, Progress, Report, make_film
 from engine.portrait_choice import choose_portrait
+from engine.stage_directions import MouthFrom, Wishes, plan
 
 BAD_INPUT, STOPPED = 2, 130  # exit codes
 ENGINES = {"portrait": "engine.portrait.engine", "vexpress": "engine.vexpress.command"}
@@ -56,8 +58,31 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
     ] = None,
     data_dir: Annotated[Path, flag("--data_dir", "Where avatars are kept.")] = DATA_FOLDER,
     reference_video: Annotated[
-        Path | None, flag("--reference_video", "Head motion to follow. Not available yet.")
+        Path | None, flag("--reference_video", "A film whose head and upper face are followed.")
     ] = None,
+    mouth_from: Annotated[
+        MouthFrom, flag("--mouth_from", "audio, the mouth of the reference video, or a mix.")
+    ] = MouthFrom.AUDIO,
+    mouth_mix: Annotated[
+        float, flag("--mouth_mix", "Of a mix: 0.0 is all audio, 1.0 all video.")
+    ] = 0.5,
+    own_video: Annotated[
+        bool, flag("--own_video", "The film shows the portrait's person: follow it as it is.")
+    ] = False,
+    pose: Annotated[
+        str | None, flag("--pose", "yaw,pitch,roll[,x,y,scale]: degrees, face widths, size.")
+    ] = None,
+    pose_file: Annotated[
+        Path | None, flag("--pose_file", "Keyframes as JSON or CSV: see docs/direction.md.")
+    ] = None,
+    emotion: Annotated[str, flag("--emotion", "A name from engine/repertoire.toml.")] = "neutral",
+    emotion_strength: Annotated[float, flag("--emotion_strength", "0.0 to 2.0.")] = 1.0,
+    gesture: Annotated[
+        list[str] | None, flag("--gesture", "name@seconds, such as nod@1.5; as often as wanted.")
+    ] = None,
+    mouth_strength: Annotated[float, flag("--mouth_strength", "Of the mouth, 0.0 to 2.0.")] = 1.0,
+    brows_strength: Annotated[float, flag("--brows_strength", "Of the brows, 0.0 to 2.0.")] = 1.0,
+    eyes_strength: Annotated[float, flag("--eyes_strength", "Of glances, 0.0 to 2.0.")] = 1.0,
     expression_strength: Annotated[
         float, flag("--expression_strength", "Scale of expressions, 0.0 to 2.0; 1.0 as learned.")
     ] = 1.0,
@@ -83,8 +108,6 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
     as_json: Annotated[bool, flag("--json", "End with one line of JSON numbers.")] = False,
 ) -> None:
     """Make a film of a portrait that speaks what the sound file says."""
-    if reference_video is not None:
-        raise AvatarError(f"--reference_video {reference_video}: not available yet, leave it out")
     if fps != TIMING.frame_rate_hz:
         raise AvatarError(f"--fps {fps}: expected {TIMING.frame_rate_hz}, there is no other yet")
     if engine not in ENGINES:
@@ -95,16 +118,38 @@ def inference(  # noqa: PLR0913, PLR0917  the flags of the command line
         stream_options = StreamOptions(
             seed=seed, expression_strength=expression_strength, badge=badge
         )
+        direction = Direction(
+            emotion=emotion,
+            emotion_strength=emotion_strength,
+            mouth=mouth_strength,
+            brows=brows_strength,
+            eyes=eyes_strength,
+        )
     except ValueError as error:
         raise AvatarError(str(error)) from error
     asked = Look(size=size, framing=framing, background=background)
     portrait, look = choose_portrait(reference_image, avatar, data_dir, asked)
+    wishes = Wishes(
+        pose=pose,
+        pose_file=pose_file,
+        gestures=gesture or (),
+        reference_video=reference_video,
+        own_video=own_video,
+        mouth_from=mouth_from,
+        mouth_mix=mouth_mix,
+        direction=direction,
+    )
+    planned = plan(wishes)
+    for note in planned.notes:
+        warn(note)
     job = Job(
         portrait=portrait,
         sound=audio,
         target=output,
         portrait_options=look,
         stream_options=stream_options,
+        direction=planned.direction,
+        script=planned.script,
     )
     load = cast("LoadEngine", context.obj)
     with progress_bar() as bar:

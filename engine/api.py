@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.direction import MAX_STRENGTH, Direction, PuppetFrame
+from engine.script import Script
 
 Samples: TypeAlias = NDArray[np.float32]  # [time], mono, 16 kHz, -1..1
 Picture: TypeAlias = NDArray[np.uint8]  # [height, width, 3], RGB
@@ -146,6 +147,7 @@ class StreamOptions:
     badge: bool = True  # paint the visible "AI avatar" badge
     planes: bool = False  # frames may come as I420 planes, which engines on a GPU make there
     life_frame: int = 0  # where the idle motion (blinks, breath, gaze) begins
+    script: Script | None = None  # what frames are told beforehand; not every engine can follow
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.expression_strength <= MAX_STRENGTH:

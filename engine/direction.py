@@ -11,8 +11,8 @@ from typing import TypeVar
 MAX_STRENGTH = 2.0
 # Beyond these a still has nothing to show. Angles in degrees, shifts in face widths.
 LIMITS = {
-    "yaw": (-14.0, 14.0),
-    "pitch": (-12.0, 12.0),
+    "yaw": (-10.0, 10.0),
+    "pitch": (-8.0, 8.0),
     "roll": (-14.0, 14.0),
     "x": (-0.15, 0.15),
     "y": (-0.15, 0.15),

@@ -3,10 +3,11 @@
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.api import (
+    Avatar,
     Engine,
     Picture,
     PortraitOptions,
@@ -16,8 +17,10 @@ from engine.api import (
 )
 from engine.audio import AudioReader
 from engine.config import TIMING
+from engine.direction import Direction
 from engine.picture import read_picture_file
 from engine.portraits import bundled_portrait_path
+from engine.script import Script
 from engine.video import FilmError, FilmWriter, check_target
 
 
@@ -30,6 +33,8 @@ class Job:
     target: Path
     portrait_options: PortraitOptions
     stream_options: StreamOptions
+    direction: Direction = field(default_factory=Direction)
+    script: Callable[[Avatar], Script] | None = None  # made once the avatar is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,10 @@ def make_film(
             avatar = engine.prepare(picture, job.portrait_options)
         height, width = avatar.still.shape[:2]
         with rendering, FilmWriter(job.target, width, height, reader.sound) as film:
-            stream = engine.open(avatar, job.stream_options)
+            script = None if job.script is None else job.script(avatar)
+            stream = engine.open(avatar, replace(job.stream_options, script=script))
             try:
+                stream.direct(job.direction)
                 frames = _perform(reader, stream, film, show, thinking)
             finally:
                 stream.close()

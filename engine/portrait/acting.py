@@ -14,9 +14,12 @@ from engine.direction import MAX_STRENGTH, Direction, Pose, PuppetFrame
 from engine.portrait.channels import CHANNELS, MOUTH, Channel
 from engine.portrait.landmarks import Floats
 from engine.repertoire import Gesture, repertoire
+from engine.script import Cue, Script
 
 FACE_WIDTH_CM = 15.3  # ear to ear of the canonical face
 NEAR_SCALE = 0.016  # growth per centimetre nearer: a face at arm's length
+# A still is bent flatter than a head is deep: the channel's radian shows as so much of one.
+YAW_SHOWN, PITCH_SHOWN = 0.62, 0.82
 _EASE_S = 0.09  # of each of two stages in a row: most of the way is gone after 0.3 s
 _EASE = 1 - exp(-TIMING.frame_s / _EASE_S)
 _FOLLOW = 0.6  # share of the way to a camera's newest frame: steadies it, costs half a frame
@@ -35,8 +38,8 @@ _PUPPET = [*_POSE, *(Channel[name.upper()] for name in _UPPER_FACE)]
 SOFT_LIMITS = {
     Channel.GAZE_LEFT: 0.28,
     Channel.GAZE_UP: 0.2,
-    Channel.YAW: 0.26,
-    Channel.PITCH: 0.24,
+    Channel.YAW: 0.29,
+    Channel.PITCH: 0.2,
     Channel.ROLL: 0.26,
     Channel.BROWS_UP: 0.9,
     Channel.MOUTH_WIDE: 1.8,
@@ -51,7 +54,7 @@ def pose_channels(pose: Pose) -> Floats:
     """The motion channels [CHANNELS] of a pose."""
     channels = np.zeros(CHANNELS, np.float32)
     channels[[Channel.YAW, Channel.PITCH, Channel.ROLL]] = np.radians(
-        [pose.yaw, pose.pitch, pose.roll]
+        [pose.yaw / YAW_SHOWN, pose.pitch / PITCH_SHOWN, pose.roll]
     )
     channels[Channel.SHIFT_LEFT] = pose.x * FACE_WIDTH_CM
     channels[Channel.SHIFT_UP] = pose.y * FACE_WIDTH_CM
@@ -89,6 +92,14 @@ def protect_closure(offsets: Floats, mouth: Floats) -> Floats:
     return kept
 
 
+def drive(motion: Floats, cue: Cue) -> Floats:
+    """Let a film's head and upper face take the place of generated ones, and its share of mouth."""
+    if cue.driven is not None:
+        motion[_PUPPET] = cue.driven[_PUPPET]
+        motion[MOUTH] += np.float32(cue.mouth_share) * (cue.driven[MOUTH] - motion[MOUTH])
+    return motion
+
+
 @dataclass(slots=True)
 class _Eased:
     """Values on their way to what was asked for; the first ones hold at once."""
@@ -113,9 +124,9 @@ class _Eased:
 class Acting:
     """What one stream was asked to do, and how far it has come."""
 
-    def __init__(self, strength: float = 1.0) -> None:
+    def __init__(self, strength: float = 1.0, script: Script | None = None) -> None:
         """`strength` is the stream's own, which the direction's multiplies."""
-        self._strength = strength
+        self._strength, self._script = strength, script
         self._frames = 0
         self._pose = _Eased(np.zeros(CHANNELS, np.float32))
         self._emotion = _Eased(np.zeros(CHANNELS, np.float32))
@@ -149,7 +160,10 @@ class Acting:
 
     def apply(self, motion: Floats) -> Floats:
         """The motion [CHANNELS] of the next frame, directed."""
-        acted = self._puppet.apply(motion.copy())
+        cue = Cue() if self._script is None else self._script.cue(self._frames)
+        for name in cue.gestures:
+            self.gesture(name)
+        acted = drive(self._puppet.apply(motion.copy()), cue)
         mouth, brows, eyes = (float(value) for value in self._strengths.advance())
         acted[MOUTH] *= mouth
         acted[Channel.BROWS_UP] *= brows
@@ -160,6 +174,8 @@ class Acting:
         scaled[[Channel.BLINK_RIGHT, Channel.BLINK_LEFT]] *= eyes
         acted += protect_closure(scaled, acted[MOUTH])
         acted += self._pose.advance() + self._gesture_now() + self._left_over
+        if cue.pose is not None:
+            acted += pose_channels(cue.pose)
         self._left_over *= np.float32(_FADE)
         self._frames += 1
         return soften(acted)

@@ -75,7 +75,7 @@ def find_speaker(picture: Picture, landmarker: FaceLandmarker) -> Face:
 def choose_face(picture: Picture, landmarker: FaceLandmarker) -> Face:
     """The one face that shall speak. Raises `NoFaceError` or `SeveralFacesError`."""
     height, width = picture.shape[:2]
-    faces = _faces_everywhere(picture, landmarker)
+    faces = faces_everywhere(picture, landmarker)
     if not faces:
         raise NoFaceError(f"no face found in the {width}x{height} picture; expected one face")
     similar = sum(face.region.side > _SIMILAR_SIZE * faces[0].region.side for face in faces)
@@ -86,7 +86,7 @@ def choose_face(picture: Picture, landmarker: FaceLandmarker) -> Face:
     return landmarker.landmarks(picture, faces[0].region)
 
 
-def _faces_everywhere(picture: Picture, landmarker: FaceLandmarker) -> list[Face]:
+def faces_everywhere(picture: Picture, landmarker: FaceLandmarker) -> list[Face]:
     """Faces of the whole picture and of its overlapping parts, the largest first.
 
     The detector sees 128 pixels: small faces of large pictures only show in the parts.

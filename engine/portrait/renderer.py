@@ -23,7 +23,7 @@ from engine.portrait.rig import Aperture, Rig
 
 _OVERLAP_PIXELS = 0.75  # how far the layers of an aperture overlap, so that no crack shows
 _NO_MAP = np.empty(0, np.float32)  # the maps hold x and y together
-_TURN_LIMIT = 0.26  # radians; beyond it the still has nothing to show
+_TURN_LIMIT = 0.3  # radians; beyond it the still has nothing to show
 _SHEET_MARGIN = 0.2  # of an aperture's width: skin that may slide in from outside its box
 _EDGE_ZERO, _EDGE_SCALE = 128, 12.0  # how distances are kept in a byte: 1/12 pixel, +-10 pixels
 _BLINKS = (Channel.BLINK_RIGHT, Channel.BLINK_LEFT)

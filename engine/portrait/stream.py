@@ -25,7 +25,7 @@ class PortraitStream:
         self._badge = BadgePainter(width, height) if options.badge else None
         self._motion = model.open(options.expression_strength, options.seed)
         self._speech_life = SpeechLife(options.seed)
-        self._acting = Acting(options.expression_strength)
+        self._acting = Acting(options.expression_strength, options.script)
         self._seed = options.seed
         self._life_frame = options.life_frame  # of frame 0 of this epoch
         self._cutter = UnitCutter(LOOK_AHEAD_FRAMES)

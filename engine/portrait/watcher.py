@@ -43,6 +43,10 @@ class FaceFollower:
         self._region: Region | None = None
         self._pictures = 0  # since faces were counted
 
+    def begin(self, region: Region) -> None:
+        """Look there in the next picture first."""
+        self._region = region
+
     def find(self, picture: Picture) -> Face | None:
         """Landmarks of the face in the next picture; None where there is none.
 

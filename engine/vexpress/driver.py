@@ -4,26 +4,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import cast
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.api import AvatarError, Picture
+from engine.api import Picture
+from engine.film_reader import (
+    EXPECTED,
+    FFMPEG_ERRORS,
+    DriverError,
+    mean_rate_hz,
+    open_film,
+    upright_pictures,
+)
 from engine.portrait.landmarks import FaceLandmarker
 from engine.vexpress.keypoints import follow_points
 from engine.vexpress.kps import Points, TrackError
 
-_FFMPEG_ERRORS = (av.FFmpegError, OSError, ValueError)
-EXPECTED = "expected a film as MP4, MOV, MKV or WebM"
-MAX_RATE_HZ = 120.0  # what a film claims beyond that is no rate of pictures
-QUARTER_TURN_DEGREES = 90
+__all__ = ["DriverError", "Track", "follow_film"]
+
 SAME_FRAME = 0.1  # of a frame: films round their times
-
-
-class DriverError(AvatarError):
-    """A film that nobody can be followed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,12 @@ def follow_film(
     Frames are turned upright and resized to `size`, height and width, as the portrait is. Where
     they are unevenly spaced in time, their points are brought to the film's mean rate.
     """
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        rate_hz = min(float(stream.average_rate or stream.guessed_rate or 0), MAX_RATE_HZ)
-        if rate_hz <= 0:
-            raise DriverError(f"{path}: does not say its frame rate, {EXPECTED}")
+    with open_film(path) as container:
+        rate_hz = mean_rate_hz(container, path)
         times_s: list[float] = []
 
         def wanted() -> Iterator[Picture]:
-            for index, (time_s, picture) in zip(count(), _pictures(container, rate_hz)):
+            for index, (time_s, picture) in zip(count(), upright_pictures(container, rate_hz)):
                 if index >= least_frames and time_s >= duration_s:
                     return
                 times_s.append(time_s)
@@ -64,7 +61,7 @@ def follow_film(
             points = list(follow_points(landmarker, wanted(), *size))
         except TrackError as error:
             raise DriverError(f"{path}: {error}") from error
-        except _FFMPEG_ERRORS as error:
+        except FFMPEG_ERRORS as error:
             raise DriverError(f"{path}: damaged ({error})") from error
     if not points:
         raise DriverError(f"{path}: holds no picture, {EXPECTED}")
@@ -80,29 +77,3 @@ def _evenly(points: Points, times_s: NDArray[np.float64], rate_hz: float) -> Poi
     flat = points.reshape(len(points), -1)
     columns = [np.interp(np.arange(frames), places, column) for column in flat.T]
     return np.stack(columns, axis=1).reshape(frames, *points.shape[1:]).astype(np.float32)
-
-
-def _opened(path: Path) -> "av.container.InputContainer":
-    if not path.is_file():
-        raise DriverError(f"{path}: no such file, {EXPECTED}")
-    try:
-        container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
-    except _FFMPEG_ERRORS as error:
-        raise DriverError(f"{path}: cannot be read ({error}), {EXPECTED}") from error
-    if not container.streams.video:
-        container.close()
-        raise DriverError(f"{path}: has no picture, {EXPECTED}")
-    return container
-
-
-def _pictures(
-    container: "av.container.InputContainer", rate_hz: float
-) -> Iterator[tuple[float, Picture]]:
-    """Seconds from the first picture on, and each picture as it is to be seen."""
-    first_s: float | None = None
-    for index, frame in enumerate(container.decode(video=0)):
-        time_s = index / rate_hz if frame.pts is None else frame.time
-        first_s = time_s if first_s is None else first_s
-        stored = frame.to_ndarray(format="rgb24")
-        turns = round(frame.rotation / QUARTER_TURN_DEGREES)  # as phones note them down
-        yield time_s - first_s, cast("Picture", np.ascontiguousarray(np.rot90(stored, turns)))

@@ -30,7 +30,7 @@ def test_strengths_are_limited_too(strength: float, mouth: float) -> None:
 
 def test_a_note_names_what_was_given_and_what_is_expected() -> None:
     notes = Direction(pose=Pose(yaw=-90), eyes=3).limited()[1]
-    assert notes == ("yaw -90: limited to -14 (-14 to 14)", "eyes 3: limited to 2 (0 to 2)")
+    assert notes == ("yaw -90: limited to -10 (-10 to 10)", "eyes 3: limited to 2 (0 to 2)")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -10,6 +10,7 @@ from torch import Tensor
 from engine.api import (
     Avatar,
     AvatarError,
+    CannotDirectError,
     EngineFullError,
     Picture,
     PortraitOptions,
@@ -82,6 +83,8 @@ class VExpressEngine:
 
         Raises `EngineFullError` where the device has no room for another visitor.
         """
+        if options.script is not None:
+            raise CannotDirectError("V-Express follows no script live: expected a stream without")
         with _room():
             known = _ours(avatar)
             voice, model = self._voice(), self.model

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.api import UnknownEmotionError, UnknownGestureError
 from engine.direction import Direction, Pose, PuppetFrame
-from engine.portrait.acting import SOFT_LIMITS, Acting, pose_channels, soften
+from engine.portrait.acting import SOFT_LIMITS, YAW_SHOWN, Acting, pose_channels, soften
 from engine.portrait.channels import CHANNELS, MOUTH, Channel
 from engine.portrait.landmarks import Floats
 from engine.portrait.life import life
@@ -38,16 +38,16 @@ def test_without_direction_motion_is_left_as_it_is(frame: int) -> None:
 
 
 def test_a_first_direction_holds_at_once_and_a_later_one_is_eased() -> None:
-    acting, pose = Acting(), Pose(yaw=10, pitch=-5, roll=3, x=0.05, y=-0.02, scale=1.1)
+    acting, pose = Acting(), Pose(yaw=7, pitch=-5, roll=3, x=0.05, y=-0.02, scale=1.1)
     acting.direct(Direction(pose=pose))
     first = acting.apply(REST)
     assert np.allclose(first, pose_channels(pose), atol=1e-6)
-    acting.direct(Direction(pose=Pose(yaw=-10)))
-    yaw = np.append(10.0, np.degrees(run(acting, REST)[:, Channel.YAW]))
+    acting.direct(Direction(pose=Pose(yaw=-7)))
+    yaw = np.append(7.0, YAW_SHOWN * np.degrees(run(acting, REST)[:, Channel.YAW]))
     steps = np.diff(yaw)
     assert (steps <= 1e-3).all()
     assert abs(steps[0]) < abs(steps[2])  # starts gently
-    assert yaw[-1] == pytest.approx(-10, abs=0.05)
+    assert yaw[-1] == pytest.approx(-7, abs=0.05)
 
 
 @given(st.lists(st.floats(0, 2), min_size=2, max_size=6, unique=True), st.floats(0.05, 1.0))
@@ -112,18 +112,18 @@ def test_a_gesture_that_replaces_another_does_not_jump() -> None:
 
 
 def test_a_camera_is_followed_and_let_go_smoothly() -> None:
-    acting, frame = Acting(), PuppetFrame(pose=Pose(yaw=8), blink_left=1.0, brows_up=0.3)
+    acting, frame = Acting(), PuppetFrame(pose=Pose(yaw=7), blink_left=1.0, brows_up=0.3)
     followed = []
     for _ in range(LONG):
         acting.puppet(frame)
         followed.append(acting.apply(talking(0.4)))
-    yaw = np.degrees([one[Channel.YAW] for one in followed])
-    assert yaw[-1] == pytest.approx(8, abs=0.01)
+    yaw = YAW_SHOWN * np.degrees([one[Channel.YAW] for one in followed])
+    assert yaw[-1] == pytest.approx(7, abs=0.01)
     assert (np.diff(yaw) > -1e-4).all()
     assert followed[-1][Channel.BLINK_LEFT] == pytest.approx(1, abs=0.01)
     assert np.array_equal(followed[-1][MOUTH], talking(0.4)[MOUTH])  # the voice keeps the mouth
-    silent = np.degrees(run(acting, REST)[:, Channel.YAW])
-    assert silent[10] == pytest.approx(8, abs=0.01)  # half a second may pass without news
+    silent = YAW_SHOWN * np.degrees(run(acting, REST)[:, Channel.YAW])
+    assert silent[10] == pytest.approx(7, abs=0.01)  # half a second may pass without news
     assert silent[-1] == pytest.approx(0, abs=0.01)
     assert (np.diff(silent) < 1e-4).all()
     assert abs(np.diff(silent)).max() < 2
