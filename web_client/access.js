@@ -11,6 +11,14 @@ export function withToken(headers = {}) {
   return token() ? { ...headers, Authorization: `Bearer ${token()}` } : headers;
 }
 
+/** Where a websocket opens. It can carry no header, so its address has the token. @param {string} path */
+export function socketAddress(path) {
+  const address = new URL(path, location.href);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  if (token()) address.searchParams.set("token", token());
+  return address;
+}
+
 /**
  * Show a picture of the server. An `img` sends no token, so with one the picture is fetched.
  *

@@ -13,12 +13,10 @@ export class CallPanel {
   #network;
   #buttons;
   #watch;
-  /** @type {Call | null} */
-  #call = null;
+  #call = /** @type {Call | null} */ (null);
   /** The former call's end: a small server has no place for the next one before. @type {Promise<void> | undefined} */
   #left;
-  /** @type {import("./call_buttons.js").Phase} */
-  #phase = "idle";
+  #phase = /** @type {import("./call_buttons.js").Phase} */ ("idle");
   /** Raised by every beginning and every end, so that what comes late knows that it is late. */
   #turn = 0;
 

@@ -6,6 +6,7 @@ export const ENGLISH = {
   tagline: "Speak, and the portrait speaks.",
   language: "Language",
 
+  preflight: "Check my connection",
   access: "Access token",
   access_use: "Use it",
 

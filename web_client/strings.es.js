@@ -7,6 +7,7 @@ export const SPANISH = {
   tagline: "Habla, y el retrato habla.",
   language: "Idioma",
 
+  preflight: "Comprobar mi conexión",
   access: "Clave de acceso",
   access_use: "Usarla",
 

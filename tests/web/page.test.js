@@ -10,7 +10,9 @@ const names = readdirSync(folder).filter((name) => /\.(js|html|css|svg)$/.test(n
 const sources = new Map(names.map((name) => [name, readFileSync(new URL(name, folder), "utf8")]));
 const page = sources.get("index.html") ?? "";
 const scripts = [...sources].filter(([name]) => name.endsWith(".js"));
-const ids = [...page.matchAll(/ id="([\w-]+)"/g)].map(([, id]) => id ?? "");
+const idsOf = (/** @type {string} */ html) => [...html.matchAll(/ id="([\w-]+)"/g)].map(([, id]) => id ?? "");
+const ids = idsOf(page);
+const pages = [...sources].filter(([name]) => name.endsWith(".html")).map(([, source]) => source);
 
 test("no script outgrows its reader, and every one is checked", () => {
   for (const [name, source] of scripts) {
@@ -24,15 +26,20 @@ test("nothing comes from elsewhere, and nothing is inline", () => {
     const addresses = source.match(/https?:\/\/[^"'\s]+/g) ?? [];
     assert.deepEqual(addresses.filter((address) => address !== "http://www.w3.org/2000/svg"), [], name);
   }
-  assert.doesNotMatch(page, /\son\w+=|\sstyle=|<style|<script(?![^>]* src=)/);
+  for (const html of pages) assert.doesNotMatch(html, /\son\w+=|\sstyle=|<style|<script(?![^>]* src=)/);
   assert.match(page, /Content-Security-Policy/);
 });
 
 test("ids are unique, and whatever a script or a label looks for is there", () => {
-  assert.equal(new Set(ids).size, ids.length);
+  for (const html of pages) {
+    const own = idsOf(html);
+    assert.equal(new Set(own).size, own.length);
+    const labelled = [...html.matchAll(/ (?:for|aria-labelledby)="([\w-]+)"/g)];
+    for (const [, id] of labelled) assert.ok(own.includes(id ?? ""), id);
+  }
+  const all = pages.flatMap(idsOf);
   const wanted = scripts.flatMap(([, source]) => [...source.matchAll(/byId\("([\w-]+)"/g)]);
-  const labelled = [...page.matchAll(/ (?:for|aria-labelledby)="([\w-]+)"/g)];
-  for (const [, id] of [...wanted, ...labelled]) assert.ok(ids.includes(id ?? ""), id);
+  for (const [, id] of wanted) assert.ok(all.includes(id ?? ""), id);
   assert.ok(wanted.length > 20);
 });
 
