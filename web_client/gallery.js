@@ -2,6 +2,7 @@
 /** The portraits to choose from, as radio buttons with pictures. */
 import { showPicture } from "./access.js";
 import { byId, make } from "./dom.js";
+import { traitsOf } from "./look.js";
 import { asProblem, explain } from "./problem.js";
 import { deleteAvatar, getAvatars } from "./server.js";
 import { clear, show, showIn } from "./strings.js";
@@ -104,9 +105,17 @@ export class Gallery {
     picture.loading = "lazy";
     const name = make("span", "name");
     name.textContent = avatar.name;
-    const item = make("div", "avatar", make("label", "", radio, picture, name));
+    const traits = traitsOf(avatar).map((key) => this.#trait(key));
+    const item = make("div", "avatar", make("label", "", radio, picture, name, ...traits));
     if (!avatar.builtin) item.append(this.#deleteButton(avatar));
     return item;
+  }
+
+  /** @param {import("./problem.js").TextKey} key */
+  #trait(key) {
+    const trait = make("small", "trait");
+    show(trait, key);
+    return trait;
   }
 
   /** @param {Avatar} avatar */

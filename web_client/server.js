@@ -11,6 +11,8 @@ import { Problem } from "./problem.js";
  * @property {number} height
  * @property {string} picture  a path
  * @property {boolean} builtin
+ * @property {string} framing  crop or full
+ * @property {string} background  keep, blur, #rrggbb or picture
  */
 /** @typedef {{default: string | null, avatars: Avatar[]}} AvatarList */
 /** @typedef {{version: string, engine: string, needs_token: boolean}} Config */
@@ -28,6 +30,7 @@ const BY_CODE = {
   unknown_avatar: "error_avatar_gone",
   built_in_avatar: "error_builtin",
   too_many_avatars: "error_too_many",
+  name_taken: "error_name_taken",
   not_ready: "error_not_ready",
   unauthorized: "error_token",
   wrong_role: "error_role",
@@ -121,14 +124,14 @@ export async function interruptSession(path) {
  *
  * @param {Blob} picture
  * @param {string} name
+ * @param {import("./look.js").Look} look
  * @param {(sentShare: number) => void} onProgress  0 to 1
  * @returns {Promise<Avatar>}
  */
-export function uploadAvatar(picture, name, onProgress) {
+export function uploadAvatar(picture, name, look, onProgress) {
   const form = new FormData();
   form.append("picture", picture, "portrait.jpg");
-  form.append("name", name);
-  form.append("consent", "true");
+  for (const [field, value] of Object.entries({ name, consent: "true", ...look })) form.append(field, value);
   const upload = new XMLHttpRequest();
   return new Promise((resolve, reject) => {
     upload.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded / total));

@@ -2,6 +2,7 @@
 /** The form that makes a portrait of a picture: choose, crop, name, agree, send. */
 import { Cropper } from "./cropper.js";
 import { byId } from "./dom.js";
+import { LookFields } from "./look.js";
 import { FILE_LIMIT_MB, nameFrom, readPicture } from "./picture.js";
 import { Problem, asProblem, explain } from "./problem.js";
 import { uploadAvatar } from "./server.js";
@@ -20,6 +21,7 @@ export class UploadForm {
   #message = byId("upload-message", HTMLElement);
   #progress = byId("upload-progress", HTMLProgressElement);
   #cropper = new Cropper();
+  #look = new LookFields();
   #onCreated;
 
   /** @param {(avatar: Avatar) => void} onCreated */
@@ -62,7 +64,8 @@ export class UploadForm {
     this.#setBusy(true);
     try {
       const name = this.#name.value.trim() || text("portrait_default_name");
-      const avatar = await uploadAvatar(await this.#cropper.toBlob(), name, (share) => this.#onProgress(share));
+      const picture = await this.#cropper.toBlob();
+      const avatar = await uploadAvatar(picture, name, this.#look.look, (share) => this.#onProgress(share));
       this.#close();
       this.#tell("upload_done", { name: avatar.name });
       this.#onCreated(avatar);

@@ -36,12 +36,14 @@ QUIET = (
 
 @dataclass
 class RecordingEngine(FakeEngine):
-    """Remembers the pictures that it was given."""
+    """Remembers what it was given."""
 
     pictures: list[Picture] = field(default_factory=list)
+    options: list[PortraitOptions] = field(default_factory=list)
 
     def prepare(self, picture: Picture, options: PortraitOptions) -> FakeAvatar:
         self.pictures.append(picture)
+        self.options.append(options)
         return super().prepare(picture, options)
 
 

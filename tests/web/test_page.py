@@ -102,6 +102,34 @@ async def test_a_refused_picture_is_explained_in_place(visits: Visits, black_pic
     assert await visit.page.is_enabled("#upload-submit")
 
 
+async def test_a_portrait_has_a_look_of_its_own_in_the_gallery(
+    visits: Visits, tall_picture: Path
+) -> None:
+    visit = await visits()
+    page = visit.page
+    for name, background in (("plain", "keep"), ("blurred", "blur"), ("blue", "colour")):
+        await page.set_input_files("#upload-file", tall_picture)
+        await expect(page.locator("#upload-name")).to_have_value("grace hopper")
+        await page.fill("#upload-name", name)
+        await page.select_option("#upload-background", background)
+        if background == "colour":
+            await page.fill("#upload-colour", "#2040c0")
+        await page.check("#upload-consent")
+        await page.click("#upload-submit")
+        await expect(page.locator("#stage-name")).to_have_text(name)
+    looks = [options.background.name for options in visit.engine.options[-3:]]
+    assert looks == ["keep", "blur", "#2040c0"]
+    assert await page.locator(".avatar .trait").all_inner_texts() == ["Blurred", "One colour"]
+    await page.click(".avatar:has-text('blurred')")
+    assert await visit.text_of("stage-name") == "blurred"
+    await page.set_input_files("#upload-file", tall_picture)
+    await page.fill("#upload-name", "PLAIN")
+    await page.select_option("#upload-background", "chroma")
+    await page.check("#upload-consent")
+    await page.click("#upload-submit")
+    await expect(page.locator("#upload-message")).to_contain_text("Another portrait has this name")
+
+
 async def test_an_upload_is_cropped_as_shown_then_chosen_then_deleted(
     visits: Visits, tall_picture: Path
 ) -> None:
