@@ -141,6 +141,7 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
         int, Option(min=0, max=16, help="Engine processes; 0 computes in the server's own.")
     ] = 1,
     log_level: Annotated[Level, Option(help="What the log tells.")] = Level.WARNING,
+    barge_in: Annotated[bool, Option(help="Who speaks up interrupts what is read out.")] = False,
     benchmark: Annotated[bool, Option("--benchmark", hidden=True)] = False,
     timecode: Annotated[bool, Option("--timecode", hidden=True)] = False,
     log_format: Annotated[LogFormat, Option(help="For people, or for programs.")] = LogFormat.TEXT,
@@ -172,6 +173,7 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             portrait=portrait_options(loading.size, framing, read_background(background)),
             sessions=SessionRules(
                 max_sessions=max_sessions,
+                barge_in=barge_in,
                 by_cost=admit_by_cost,
                 terms=LeaseTerms(limit_s=session_limit * 60 if session_limit else math.inf),
             ),

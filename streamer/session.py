@@ -69,6 +69,7 @@ class Session:
         self._metrics = metrics
         self._pace = EnginePace(parts.stream.look_ahead_frames, parts.stream.chunk_frames)
         self._load = parts.load
+        self._barge_in = parts.barge_in
         self._lines = Lines(self.audience)
         self._performance = Performance(
             parts.worker, parts.stream, self._receive, self._engine_failed

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.api import Stream, Watcher
+from streamer.barge_in import BargeIn
 from streamer.lease import LeaseTerms
 from streamer.load import LoadMeter
 from streamer.worker import Worker
@@ -21,3 +22,4 @@ class SessionParts:
     load: LoadMeter
     eyes: Worker  # looks at the visitor's camera
     watch: Callable[[], Watcher]
+    barge_in: BargeIn | None = None

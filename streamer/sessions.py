@@ -13,6 +13,7 @@ from aiortc import RTCConfiguration
 
 from engine.api import Avatar, AvatarError, Stream, StreamOptions
 from streamer.admission import Costs, Room, ServerFullError, refusal
+from streamer.barge_in import BargeIn, voice_detector
 from streamer.ice import IceSettings
 from streamer.lease import LeaseTerms
 from streamer.lines import Ear, Line
@@ -45,6 +46,7 @@ class SessionRules:
 
     max_sessions: int = 4
     by_cost: bool = True  # refuse whom the machine has no time for, too
+    barge_in: bool = False  # a visitor who begins to speak interrupts what is read out
     terms: LeaseTerms = field(default_factory=LeaseTerms)
 
 
@@ -219,6 +221,7 @@ class Sessions:
             load=self.load,
             eyes=self._studio.eyes,
             watch=opened.watch,
+            barge_in=BargeIn(voice_detector()) if self._rules.barge_in else None,
         )
         session = Session(parts, self._metrics)
         try:

@@ -83,6 +83,7 @@ class Stage(Generic[T]):
         self._upsampler = Upsampler()
         self._skipped_samples = 0
         self._second_half = np.zeros(TIMING.wire_samples_per_packet, np.int16)
+        self._fading: Samples | None = None  # what the next frame still has of an old epoch
         self._left: dict[int, tuple[VoiceFrame, float]] = {}  # the last frames, and when
         self._generation = 0
         self._first_frame = self._epoch_frame = 0
@@ -143,13 +144,24 @@ class Stage(Generic[T]):
         frame = self._pacer.next_whole_frame
         self.epoch += 1
         self._epoch_frame = frame
-        self._second_half = np.zeros_like(self._second_half)
+        self._fade_out(frame)
         self.ingest.restart(self._pacer.grid_s(frame))
         self._voice.restart(frame)
         self.playout.forget(frame)
         self._restart_engine(frame)
         self._feed(now_s)
         return Interrupted(self.epoch, played_s)
+
+    def _fade_out(self, frame: int) -> None:
+        """Let the sound of the old epoch end in the 20 ms that follow, without a click."""
+        if self._pacer.in_second_half:
+            wire = self._second_half
+            ramp = np.linspace(1, 0, len(wire))
+            self._second_half = (wire * ramp).astype(wire.dtype)
+        else:
+            samples = self._voice.frame(frame).samples
+            ramp = np.clip(np.linspace(1, -1, len(samples)), 0, 1)
+            self._fading = np.asarray(samples * ramp, np.float32)
 
     def _feed(self, now_s: float) -> None:
         for piece in self.ingest.take(now_s):
@@ -160,7 +172,9 @@ class Stage(Generic[T]):
     def _begin_frame(self, now_s: float) -> list[Release[T]]:
         frame = self._pacer.frame
         voice = self._voice.frame(frame)
-        wire = np.clip(self._upsampler.push(voice.samples), -1, 1) * _FULL_SCALE
+        samples = voice.samples if self._fading is None else voice.samples + self._fading
+        self._fading = None
+        wire = np.clip(self._upsampler.push(samples), -1, 1) * _FULL_SCALE
         first, self._second_half = np.split(wire.astype(np.int16), 2)
         self._left[frame] = (voice, now_s)
         self._left.pop(frame - CAPACITY_FRAMES, None)

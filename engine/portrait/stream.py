@@ -7,6 +7,7 @@ from engine.badge import BadgePainter
 from engine.direction import Direction, PuppetFrame
 from engine.portrait.acting import Acting
 from engine.portrait.channels import MOUTH
+from engine.portrait.easing import Easing
 from engine.portrait.landmarks import Floats
 from engine.portrait.life import SpeechLife, life
 from engine.portrait.motion import LOOK_AHEAD_FRAMES, MotionModel
@@ -29,6 +30,7 @@ class PortraitStream:
         self._seed = options.seed
         self._life_frame = options.life_frame  # of frame 0 of this epoch
         self._cutter = UnitCutter(LOOK_AHEAD_FRAMES)
+        self._easing = Easing()
 
     @property
     def look_ahead_frames(self) -> int:
@@ -58,11 +60,15 @@ class PortraitStream:
         return units
 
     def reset(self, epoch: int) -> None:
-        """Forget all audio and motion; the next unit is number 0 of `epoch`. Life goes on."""
+        """Forget all audio and motion; the next unit is number 0 of `epoch`. Life goes on.
+
+        The face leaves its last expression within a few frames, so that it does not jump.
+        """
         self._life_frame += self._cutter.next_frame
         self._cutter.reset(epoch)
         self._motion.reset()
         self._speech_life.reset()
+        self._easing.restart()
 
     def close(self) -> None:
         """Release the stream; safe to call twice."""
@@ -98,4 +104,4 @@ class PortraitStream:
         frame = self._life_frame + self._cutter.next_frame
         motion = life(self._seed, frame) + self._speech_life.push(self._motion.loudness, frame)
         motion[MOUTH] = mouth
-        return self._acting.apply(np.asarray(motion, np.float32))
+        return self._acting.apply(self._easing.apply(np.asarray(motion, np.float32)))

@@ -193,6 +193,22 @@ def test_a_stall_of_the_process_is_skipped_in_sound_and_picture_alike() -> None:
     assert theatre.stage.dropped_samples >= 20 * SIZE
 
 
+@pytest.mark.parametrize("within_frame_s", [0.005, 0.025])
+def test_an_interrupt_lets_the_sound_fade_within_20_ms(within_frame_s: float) -> None:
+    theatre = Theatre(Painter())
+    theatre.stage.ingest.speech.put(np.full(2 * TIMING.sample_rate_hz, 0.5, np.float32))
+    theatre.run(START_S + 1 + theatre.stage.reserve_s + within_frame_s)
+    asked_s = START_S + 1 + theatre.stage.reserve_s + within_frame_s
+    theatre.stage.interrupt(asked_s)
+    theatre.run(START_S + 2)
+    before = [sound.samples for left_s, sound in theatre.sounds if left_s <= asked_s]
+    fading, *silent = [sound.samples for left_s, sound in theatre.sounds if left_s > asked_s]
+    assert before[-1].min() > 16_000
+    assert np.abs(np.diff(fading[200:].astype(int))).max() < 200, "no click"
+    assert abs(int(fading[-1])) < 2500
+    assert max(np.abs(packet[200:]).max() for packet in silent) == 0
+
+
 def test_an_interrupt_silences_at_once_and_reports_the_position() -> None:
     theatre = Theatre(Painter())
     theatre.stage.ingest.speech.put(np.full(10 * TIMING.sample_rate_hz, 0.5, np.float32))
@@ -205,7 +221,7 @@ def test_an_interrupt_silences_at_once_and_reports_the_position() -> None:
     theatre.run(START_S + 3)
     after = theatre.left[before:]
     loud = [s for _, s in after if isinstance(s, Sound) and np.abs(s.samples).max() > 500]
-    assert len(loud) <= 1, "at most the tail of the filter"
+    assert len(loud) <= 2, "at most the fade and the tail of the filter"
     assert all(sight.picture < 0.01 for _, sight in theatre.sights[-20:])
     assert theatre.stage.interrupt(START_S + 3).position_s == pytest.approx(1.0, abs=0.06)
 

@@ -24,6 +24,7 @@ from engine.api import (
 )
 from engine.config import TIMING
 from engine.direction import Direction, Pose, PuppetFrame
+from engine.portrait.easing import EASED_FRAMES
 from engine.portrait.engine import PortraitAvatar, load_engine
 from tests.fakes import FakeAvatar
 from tests.speech import syllables
@@ -106,7 +107,26 @@ def test_reset_leaves_no_trace_but_life_goes_on(
     units = run(stream, [speech])
     fresh = run(engine.open(avatar, StreamOptions(seed=5, life_frame=shown)), [speech])
     assert {unit.epoch for unit in units} == {7}
-    assert_same(units, fresh)
+    assert_same(units[EASED_FRAMES:], fresh[EASED_FRAMES:])
+    if not shown:
+        assert_same(units, fresh)
+
+
+def test_a_face_that_is_interrupted_does_not_jump(
+    engine: Engine, avatar: PortraitAvatar, speech: Samples
+) -> None:
+    stream = engine.open(avatar, StreamOptions(badge=False))
+    spoken = run_without_flush(stream, speech)
+    stream.reset(epoch=1)
+    after = run_without_flush(stream, np.zeros(8 * SIZE, np.float32))
+    pictures = [spoken[-1].picture, *(unit.picture for unit in after)]
+    steps = [float(np.abs(a.astype(int) - b).mean()) for a, b in pairwise(pictures)]
+    whole = float(np.abs(pictures[0].astype(int) - pictures[EASED_FRAMES]).mean())
+    assert max(steps) < 0.75 * whole
+
+
+def run_without_flush(stream: Stream, speech: Samples) -> list[Unit]:
+    return stream.push(speech)
 
 
 def follow(stream: Stream, speech: Samples, step: int, acts: dict[int, str]) -> list[Unit]:
