@@ -23,7 +23,7 @@ from engine.api import (
     UnknownEmotionError,
     UnknownGestureError,
 )
-from engine.avatar_store import BadNameError, NameTakenError, UnknownAvatarError
+from engine.avatar_store import BadNameError, NameTakenError, StoreError, UnknownAvatarError
 from engine.looks import BadLookError
 from streamer.admission import ServerFullError
 from streamer.avatars import BuiltInAvatarError, TooManyAvatarsError, UnreadablePictureError
@@ -32,6 +32,7 @@ from streamer.director import CODES
 from streamer.hello import BadHelloError
 from streamer.pcm_socket import BadSpeechError
 from streamer.remote.messages import EngineFaultError, EngineGoneError
+from streamer.remote.pictures import NoRoomError
 from streamer.request_ids import REQUEST_ID_HEADER, request_id_of
 from streamer.sessions import DrainingError, UnknownSessionError
 from streamer.studio import NotReadyError
@@ -69,6 +70,8 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (CannotDirectError, HTTPStatus.CONFLICT, CODES[CannotDirectError]),
     (StreamClosedError, HTTPStatus.GONE, CODES[StreamClosedError]),
     (ServerFullError, HTTPStatus.SERVICE_UNAVAILABLE, "server_full"),
+    (StoreError, HTTPStatus.INSUFFICIENT_STORAGE, "cannot_store"),
+    (NoRoomError, HTTPStatus.INSUFFICIENT_STORAGE, "cannot_store"),
     (DrainingError, HTTPStatus.SERVICE_UNAVAILABLE, "draining"),
     (EngineFullError, HTTPStatus.SERVICE_UNAVAILABLE, "engine_full"),
     (NoUdpPortError, HTTPStatus.SERVICE_UNAVAILABLE, "no_udp_port"),

@@ -9,7 +9,7 @@ from engine.config import TIMING
 from streamer.admission import Costs
 
 USUAL_STREAMING_S = 0.005  # a frame of 512 x 512 as VP8 with its sound, until it is measured
-_SLOW = 0.1  # weight of a new second: a change is believed after some ten of them
+_SLOW = 0.1  # weight of a new second; the first ten weigh alike, so that a bad start is outvoted
 _MAX_READINGS = 1000
 
 
@@ -33,6 +33,7 @@ class LoadMeter:
         self._engine_inside = engine_inside
         self._engine_s: float | None = None
         self._streaming_s = USUAL_STREAMING_S
+        self._seconds = 0
         self._readings_s: list[float] = []
         self._last_cpu_s = cpu_s()
 
@@ -53,8 +54,10 @@ class LoadMeter:
         readings_s, self._readings_s = self._readings_s, []
         if readings_s:
             usual_s = median(readings_s)
-            known_s = usual_s if self._engine_s is None else self._engine_s
-            self._engine_s = known_s + _SLOW * (usual_s - known_s)
+            known_s = self._engine_s or 0.0
+            self._seconds += 1
+            weight = max(_SLOW, 1 / self._seconds)
+            self._engine_s = known_s + weight * (usual_s - known_s)
         if sessions and seconds > 0:
             inside_s = sum(readings_s) if self._engine_inside else 0.0
             frames = sessions * seconds / TIMING.frame_s

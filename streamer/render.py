@@ -1,6 +1,7 @@
 """Frames as fast as they can be had: no clock, nothing left out, sound and pictures for a film."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import numpy as np
 from starlette.websockets import WebSocket
@@ -122,13 +123,16 @@ class Render:
         return [pack(packet) for packet in packets]
 
     async def _send(self, packet: bytes) -> None:
+        await self._within(self._websocket.send_bytes(packet))
+
+    async def _within(self, sending: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
-                await self._websocket.send_bytes(packet)
+                await sending
         except TimeoutError as error:
             raise SlowReaderError(
                 f"reader too slow: it took nothing for {SEND_WITHIN_S:.0f} s"
             ) from error
 
     async def _say(self, text: str) -> None:
-        await self._websocket.send_text(text)
+        await self._within(self._websocket.send_text(text))

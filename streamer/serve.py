@@ -23,6 +23,7 @@ from streamer.service import EngineParts, Service, ServiceSettings
 log = logging.getLogger(__name__)
 WEB_FOLDER = Path(__file__).parents[1] / "web_client"
 _GRACE_S = 3
+_MAX_MESSAGE_BYTES = 4 * 2**20  # two minutes of speech at once
 _WEB_LOGGER = "uvicorn.error"  # which it also uses when nothing is wrong
 _BACKLOG = 128
 _THREADS_PER_SESSION = 2  # sound and picture are encoded at the same time
@@ -116,6 +117,8 @@ def _configure(address: Address, settings: ServiceSettings, service: Service) ->
         access_log=False,
         lifespan="on",
         ws="websockets-sansio",
+        ws_per_message_deflate=False,  # pictures do not shrink, and the event loop would compress
+        ws_max_size=_MAX_MESSAGE_BYTES,
         timeout_graceful_shutdown=_GRACE_S,
     )
     if address.self_signed:

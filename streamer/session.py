@@ -40,6 +40,7 @@ from streamer.protocol import (
 from streamer.publisher import Publisher
 from streamer.puppetry import CameraParts, Puppetry
 from streamer.readings import Readings
+from streamer.remote.messages import EngineGoneError
 from streamer.session_parts import SessionParts
 from streamer.speech_queue import SpeechQueue
 from streamer.stage import EnginePace, Stage
@@ -51,7 +52,6 @@ CONNECT_WITHIN_S = 15.0
 _REPORT_EVERY_S = 1.0
 _TOKEN_BYTES = 18
 _BROKEN = ("connection failed", "connection lost")  # not on purpose: they may come back
-VideoStage: TypeAlias = Stage[av.VideoFrame]
 Description: TypeAlias = dict[str, int | float | bool | str | None]
 
 
@@ -77,7 +77,7 @@ class Session:
         self.director = Director(parts.worker, parts.stream, self._say)
         camera = CameraParts(parts.watch, parts.eyes, parts.stream, parts.worker)
         self._puppetry = Puppetry(camera, CameraNews(self._say, metrics))
-        self._stage: VideoStage | None = None
+        self._stage: Stage[av.VideoFrame] | None = None
         self._tally = Tally(metrics)
         self._stats = Stats(0, 0, 0, 0, 0.0, None, 0.0, False)
         self._begun = asyncio.Event()
@@ -110,9 +110,8 @@ class Session:
         }
 
     def describe_more(self) -> Description:
-        """What `GET /v1/sessions/{id}/stats` tells on top."""
-        return {
-            **self.describe(),
+        """What `GET /v1/sessions/{id}/stats` tells."""
+        return self.describe() | {
             "session": self.session_id,
             "line": "webrtc" if isinstance(self._lines.current, Peer | Publisher) else "websocket",
             "queued_speech_s": round(len(self.speech) / TIMING.sample_rate_hz, 3),
@@ -281,9 +280,11 @@ class Session:
             self._lines.release(self._stage.receive(generation, index, picture, time.monotonic()))
 
     def _engine_failed(self, error: Exception) -> None:
+        if self._end_reason:
+            return
         log.error("the engine failed", exc_info=error)
         self._metrics.errors.labels("engine_failed").inc()
-        self.end("the engine failed")
+        self.end(str(error) if isinstance(error, EngineGoneError) else "the engine failed")
 
     def _say(self, message: Message | None) -> None:
         if message is not None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +18,7 @@ from streamer.lines import Ear
 from streamer.metrics import Metrics
 from streamer.pcm_socket import BadSpeechError, to_samples
 from streamer.remote.messages import EngineFaultError
-from streamer.render import Render
+from streamer.render import Render, SlowReaderError
 from streamer.service import Service
 from streamer.session import Session
 from streamer.sessions import join
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 HELLO_WITHIN_S = 10.0
 CLOSE_REFUSED, CLOSE_TRY_LATER, CLOSE_BAD_DATA = 1008, 1013, 1007
 _LOOK_EVERY_S = 0.02
+_LAST_WORDS_S = 1.0
 _TAIL_S = 0.5  # look-ahead, reserve and the frame itself, with room
 
 
@@ -45,6 +47,9 @@ async def serve_stream(websocket: WebSocket, service: Service) -> None:
             await _serve_session(websocket, service, hello)
     except WebSocketDisconnect:
         return
+    except SlowReaderError as error:  # who takes nothing gets no words, only the close frame
+        service.metrics.slow_readers.inc()
+        await _close(websocket, CLOSE_REFUSED, str(error))
     except AvatarError as error:
         await refuse(websocket, error)
     except Exception:  # the border: one client's fault must not touch the others
@@ -62,11 +67,15 @@ async def refuse(websocket: WebSocket, error: AvatarError) -> None:
         code = CLOSE_TRY_LATER
     elif isinstance(error, BadSpeechError):
         code = CLOSE_BAD_DATA
-    try:
-        await websocket.send_text(json.dumps(body))
-        await websocket.close(code, body["error"]["code"])
-    except (WebSocketDisconnect, RuntimeError):
-        return  # the other side was faster
+    with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):  # it left, or does not read
+        async with asyncio.timeout(_LAST_WORDS_S):
+            await websocket.send_text(json.dumps(body))
+    await _close(websocket, code, body["error"]["code"])
+
+
+async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):  # the other side was faster
+        await websocket.close(code, reason)
 
 
 async def _read_hello(websocket: WebSocket) -> Hello:

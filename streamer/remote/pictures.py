@@ -10,8 +10,12 @@ from typing import Self
 
 import numpy as np
 
-from engine.api import Picture, PortraitOptions
+from engine.api import AvatarError, Picture, PortraitOptions
 from streamer.remote.messages import Prepared
+
+
+class NoRoomError(AvatarError):
+    """The disk takes nothing more."""
 
 
 @dataclass(frozen=True, eq=False)  # no slots: it must be possible to see when it goes
@@ -47,7 +51,11 @@ class Pictures:
     ) -> RemoteAvatar:
         """Make the avatar of a number; its picture stays for as long as somebody holds it."""
         path = self._path(number)
-        np.save(path, picture, allow_pickle=False)
+        try:
+            np.save(path, picture, allow_pickle=False)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise NoRoomError(f"a picture cannot be kept ({error.strerror or error})") from error
         prepared.still.flags.writeable = False
         avatar = RemoteAvatar(prepared.avatar_id, prepared.still, number, options)
         self._held[number] = avatar

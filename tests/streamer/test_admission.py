@@ -76,5 +76,16 @@ def test_the_meter_moves_slowly_and_takes_the_engine_off() -> None:
     assert meter.costs == before, "nobody there, nothing learnt"
 
 
+def test_a_bad_start_is_soon_outvoted() -> None:
+    meter = LoadMeter(engine_inside=False, cpu_s=lambda: 0.0)
+    meter.rendered(0.300)
+    meter.second_over(0, 0.0)
+    assert meter.costs.engine_s == 0.300
+    for _ in range(9):
+        meter.rendered(0.010)
+        meter.second_over(1, 1.0)
+    assert meter.costs.engine_s == pytest.approx(0.039)
+
+
 def test_there_is_a_core() -> None:
     assert cores() >= 1
