@@ -31,6 +31,8 @@ BIN := $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 WEB_READY := web_client/node_modules/.ready
+CLIENTS := tests/browser/clients
+CLIENTS_READY := $(CLIENTS)/node_modules/.built/clients.js
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -55,7 +57,7 @@ check-python: setup-test
 
 check-web:
 	@if command -v npm >/dev/null 2>&1; then \
-		$(MAKE) --no-print-directory $(WEB_READY) \
+		$(MAKE) --no-print-directory $(WEB_READY) $(CLIENTS_READY) \
 		&& npm --prefix web_client run --silent check \
 		&& NODE_OPTIONS=--test-reporter=spec npm --prefix web_client test --silent; \
 	else \
@@ -102,6 +104,10 @@ $(WEB_READY): web_client/package.json $(wildcard web_client/package-lock.json)
 	cd web_client && npm $(if $(wildcard web_client/package-lock.json),ci,install) --no-audit --no-fund --silent
 	@touch $@
 
+# Clients of WHIP and WHEP that others wrote, for one browser test.
+$(CLIENTS_READY): $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/clients.js
+	cd $(CLIENTS) && npm ci --no-audit --no-fund --silent && npm run --silent build
+
 # Voices are made by whichever synthesiser is installed: pip install ".[voices]", apt install flite.
 train-motion: $(VENV)/.ready-train
 	$(if $(CORPUS),,$(error name the corpus: make train-motion CORPUS=FOLDER))
@@ -120,5 +126,5 @@ $(VENV)/.ready-train: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 clean:
-	rm -rf web_client/node_modules build vexpress_live.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf web_client/node_modules $(CLIENTS)/node_modules build vexpress_live.egg-info .mypy_cache .ruff_cache .pytest_cache
 	$(if $(filter .venv,$(VENV)),rm -rf .venv)

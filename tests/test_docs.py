@@ -16,6 +16,8 @@ OURS = re.compile(rf"\.?[\w-]+(/[\w.-]+)+/?|[\w-]+\.({'|'.join(ENDINGS)})|[\w-]+
 LINK = re.compile(r"\]\(([^)#\s]+)")
 # Media types look like paths.
 NO_PATHS = {
+    "@eyevinn/whip-web-client",
+    "@eyevinn/webrtc-player",
     "application/sdp",
     "application/trickle-ice-sdpfrag",
     "image/jpeg",
