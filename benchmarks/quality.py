@@ -20,6 +20,7 @@ from typing import Annotated
 import cv2
 import typer
 
+from benchmarks.control_report import report
 from benchmarks.filming import FilmingError, older_checkout
 from benchmarks.harness import ROOT, finish, result
 from benchmarks.quality_faces import face_sheet
@@ -135,6 +136,9 @@ def main(
     previous: Annotated[
         str, typer.Option(help="Older engine: a git revision, a checkout, or none.")
     ] = MOTION_V1,
+    control: Annotated[
+        bool, typer.Option(help="Measure instead whether the portrait does what it is told.")
+    ] = False,
     quick: Annotated[bool, typer.Option(help="A few seconds of each: a trial.")] = False,
     record: Annotated[bool, typer.Option(help="Append to benchmarks/results.")] = False,
 ) -> None:
@@ -142,6 +146,10 @@ def main(
     cv2.setNumThreads(1)
     out.mkdir(parents=True, exist_ok=True)
     try:
+        if control:
+            numbers = report(corpus, out / "control", is_quick=quick)
+            finish(result("control", {"quick": quick, **numbers}), record=record)
+            return
         found, said = measure(corpus, Settings(out, previous, QUICK if quick else FULL))
     except (AvatarError, CorpusError) as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)

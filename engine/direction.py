@@ -12,7 +12,7 @@ MAX_STRENGTH = 2.0
 # Beyond these a still has nothing to show. Angles in degrees, shifts in face widths.
 LIMITS = {
     "yaw": (-10.0, 10.0),
-    "pitch": (-8.0, 8.0),
+    "pitch": (-7.0, 7.0),
     "roll": (-14.0, 14.0),
     "x": (-0.15, 0.15),
     "y": (-0.15, 0.15),

@@ -39,7 +39,7 @@ SOFT_LIMITS = {
     Channel.GAZE_LEFT: 0.28,
     Channel.GAZE_UP: 0.2,
     Channel.YAW: 0.29,
-    Channel.PITCH: 0.2,
+    Channel.PITCH: 0.18,
     Channel.ROLL: 0.26,
     Channel.BROWS_UP: 0.9,
     Channel.MOUTH_WIDE: 1.8,

@@ -16,8 +16,8 @@ _LIDS = (((160, 144), (159, 145), (158, 153)), ((385, 380), (386, 374), (387, 37
 _IRISES = (468, 473)
 _EYEBALL_WIDTHS = 0.45  # radius of the eyeball in eye widths: 1.2 cm of 2.66 cm
 _IRIS_AHEAD = 0.16  # of the eye's width, by which the iris stands before the line of the corners
-_SHUT = 0.35  # of the usual opening: what landmarks still say of a closed eye
-_SQUINT = 0.12  # of the usual opening, by which lids differ without meaning it
+_SHUT = 0.45  # of the usual opening: what landmarks still say of a closed eye
+_SQUINT = 0.1  # of the usual opening, by which lids differ without meaning it
 _PIVOT_CM = np.array([0.0, -3.6, -2.6])  # about which the renderer turns a head
 
 
