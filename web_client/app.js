@@ -2,6 +2,8 @@
 /** The page: makes its parts and joins them. The only module that does anything when it is loaded. */
 import { AccessField } from "./access.js";
 import { CallPanel } from "./call_panel.js";
+import { DirectionPanel } from "./direction_panel.js";
+import { getDirections } from "./direction_parts.js";
 import { byId } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { MicrophonePicker } from "./microphone_picker.js";
@@ -18,6 +20,7 @@ import { Voice } from "./voice.js";
  * What a call needs of the page.
  *
  * @typedef {object} Parts
+ * @property {DirectionPanel} direction
  * @property {Gallery} gallery
  * @property {Voice} voice
  * @property {Stage} stage
@@ -51,12 +54,14 @@ function startPage() {
   });
   const picker = new MicrophonePicker(() => void panel.changeMicrophone());
   const voice = new Voice(picker, steps, status);
-  const parts = { gallery, voice, stage, steps, readout, status };
+  const direction = new DirectionPanel();
+  const parts = { direction, gallery, voice, stage, steps, readout, status };
   const panel = new CallPanel(parts, getIce);
   new UploadForm((avatar) => void gallery.load(avatar.id));
   const access = new AccessField(() => void gallery.load());
   getConfig().then(({ needs_token }) => access.show(needs_token), () => access.show(false));
   void picker.refresh();
+  void getDirections().then((directions) => direction.offer(directions), () => undefined);
   void gallery.load();
 }
 

@@ -5,7 +5,8 @@ import { closeSession, interruptSession, openSession } from "./server.js";
 
 /** Candidates that take longer than this are done without. */
 const GATHERING_LIMIT_MS = 500;
-
+/** Of a camera: a face that is looked at by a program, in a small picture. */
+const CAMERA_BITS_PER_S = 500_000;
 
 /**
  * @typedef {object} MediaHandlers
@@ -19,6 +20,7 @@ export class Call {
   #control;
   #handlers;
   #audio;
+  #video;
   #path = "";
   #isClosed = false;
 
@@ -37,7 +39,8 @@ export class Call {
     const [track] = microphone?.getAudioTracks() ?? [];
     const direction = track ? "sendrecv" : "recvonly";
     this.#audio = this.#peer.addTransceiver(track ?? "audio", { direction });
-    this.#peer.addTransceiver("video", { direction: "recvonly" });
+    // Both ways from the beginning: a camera may come and go without another offer.
+    this.#video = this.#peer.addTransceiver("video", { direction: "sendrecv" });
     this.#peer.addEventListener("track", (event) => this.#receive(event));
     this.#peer.addEventListener("iceconnectionstatechange", () => this.#reportTransport());
     this.#peer.addEventListener("connectionstatechange", () => this.#reportTransport());
@@ -69,6 +72,26 @@ export class Call {
   async interrupt() {
     if (this.#control.isOpen) this.#control.send({ type: "interrupt" });
     else if (this.#path) await interruptSession(this.#path);
+  }
+
+  /** Ask the portrait to act like this. @param {import("./direction.js").Changes} direction */
+  direct(direction) {
+    this.#control.send({ type: "direct", direction });
+  }
+
+  /** @param {string} name */
+  gesture(name) {
+    this.#control.send({ type: "gesture", name });
+  }
+
+  /** Let a camera drive the portrait, or none. @param {MediaStream | null} camera */
+  async useCamera(camera) {
+    const { sender } = this.#video;
+    await sender.replaceTrack(camera?.getVideoTracks()[0] ?? null);
+    if (!camera) return;
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) encoding.maxBitrate = CAMERA_BITS_PER_S;
+    await sender.setParameters(parameters).catch(() => undefined); // then at the browser's own rate
   }
 
   /** Speak into another microphone from now on. @param {MediaStream} microphone */

@@ -2,6 +2,7 @@
 /** Leads one call at a time through its steps, from the click on Connect to the end. */
 import { Call } from "./call.js";
 import { CallButtons } from "./call_buttons.js";
+import { tell } from "./call_notices.js";
 import { CallWatch } from "./call_watch.js";
 import { Problem, asProblem } from "./problem.js";
 import { transportSteps } from "./steps.js";
@@ -79,14 +80,16 @@ export class CallPanel {
 
   /** @param {RTCConfiguration} network @param {() => boolean} isLate */
   #newCall(network, isLate) {
-    const { voice, stage, readout } = this.#parts;
-    return new Call(network, voice.microphone, {
+    const { direction, voice, stage, readout } = this.#parts;
+    const call = new Call(network, voice.microphone, {
+      onOpen: () => isLate() || direction.start(call),
       onStream: (stream) => stage.play(stream, () => this.#watch.seeFirstFrame()),
       onTransport: (ice, connection) => this.#onTransport(ice, connection),
-      onNotice: (notice) => isLate() || this.#onNotice(notice),
+      onNotice: (notice) => isLate() || tell(this.#parts, notice, () => this.#end()),
       onRoundTrip: (roundTrip_ms) => readout.showRoundTrip(roundTrip_ms),
       onLost: (problem) => isLate() || this.#end(problem),
     });
+    return call;
   }
 
   /** @param {RTCIceConnectionState} iceState @param {RTCPeerConnectionState} connectionState */
@@ -106,27 +109,12 @@ export class CallPanel {
     if (this.#call) this.#watch.start(this.#call);
   }
 
-  /** @param {import("./control.js").Notice} notice */
-  #onNotice(notice) {
-    const { stage, readout, status } = this.#parts;
-    if (notice.type === "stats") {
-      readout.showStats(notice);
-      stage.showSpeech(notice.speaking);
-    } else if (notice.type === "interrupted") {
-      status.tell("status_interrupted", { seconds: Math.round(notice.position_s * 10) / 10 });
-    } else if (notice.type === "ending") {
-      status.tell("status_ending", { seconds: Math.round(notice.in_s), reason: notice.reason });
-    } else if (notice.type === "closing") {
-      this.#end();
-      status.tell("status_closing", { reason: notice.reason });
-    }
-  }
-
   /** @param {Problem} [problem]  why, unless the person wanted it */
   #end(problem) {
-    const { gallery, voice, stage, steps, status } = this.#parts;
+    const { direction, gallery, voice, stage, steps, status } = this.#parts;
     this.#turn += 1;
     this.#watch.stop();
+    direction.stop();
     this.#left = this.#call?.close();
     this.#call = null;
     voice.drop();

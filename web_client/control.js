@@ -37,6 +37,7 @@ export class RoundTrips {
 
 /**
  * @typedef {object} ControlHandlers
+ * @property {() => void} onOpen  messages can be sent
  * @property {(notice: Notice) => void} onNotice
  * @property {(roundTrip_ms: number) => void} onRoundTrip
  * @property {(problem: Problem) => void} onLost  the server is gone for good
@@ -52,7 +53,10 @@ export class Control {
   constructor(channel, handlers) {
     this.#channel = channel;
     this.#handlers = handlers;
-    channel.addEventListener("open", () => this.#beat());
+    channel.addEventListener("open", () => {
+      this.#beat();
+      handlers.onOpen();
+    });
     channel.addEventListener("message", ({ data }) => this.#receive(String(data)));
     channel.addEventListener("close", () => this.#lose());
   }

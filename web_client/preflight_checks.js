@@ -110,6 +110,7 @@ async function media(found) {
   const call = new Call(found.network, found.microphone, {
     onStream: (stream) => (video.srcObject = stream),
     onTransport: (_, connection) => (isConnected ||= connection === "connected"),
+    onOpen: () => undefined,
     onNotice: () => {},
     onRoundTrip: () => {},
     onLost: () => {},

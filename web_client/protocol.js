@@ -33,7 +33,7 @@
  * @property {number} brows
  * @property {number} eyes
  */
-/** @typedef {{type: "direct", direction: Partial<Direction>}} Direct  to the server: act like this */
+/** @typedef {{type: "direct", direction: import("./direction.js").Changes}} Direct  to the server: act like this */
 /** @typedef {{type: "gesture", name: string}} Gesture  to the server: make a movement */
 /** @typedef {{type: "directed", direction: Direction, notes: string[]}} Directed  from the server: the whole direction */
 /** @typedef {{type: "gestured", name: string}} Gestured  from the server: a gesture begins */

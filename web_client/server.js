@@ -69,7 +69,7 @@ function errorIn(body) {
 }
 
 /** @param {string} path @param {{method?: string, headers?: Record<string, string>, body?: string}} [options] */
-async function request(path, options = {}) {
+export async function request(path, options = {}) {
   const headers = withToken(options.headers);
   const response = await fetch(path, { ...options, headers }).catch((error) => {
     throw new Problem("error_offline", {}, error instanceof TypeError ? "" : String(error));

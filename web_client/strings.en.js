@@ -1,7 +1,10 @@
 // @ts-check
 /** Every English text of the page. `{name}` is filled in when the text is shown. */
+import { ENGLISH_DIRECTION } from "./strings.en.direction.js";
 
 export const ENGLISH = {
+  ...ENGLISH_DIRECTION,
+
   title: "vexpress-live: a portrait that talks back",
   tagline: "Speak, and the portrait speaks.",
   language: "Language",

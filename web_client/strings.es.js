@@ -1,8 +1,11 @@
 // @ts-check
 /** Every Spanish text of the page. `{name}` is filled in when the text is shown. */
+import { SPANISH_DIRECTION } from "./strings.es.direction.js";
 
 /** @type {Record<import("./strings.en.js").TextKey, string>} */
 export const SPANISH = {
+  ...SPANISH_DIRECTION,
+
   title: "vexpress-live: un retrato que te responde",
   tagline: "Habla, y el retrato habla.",
   language: "Idioma",

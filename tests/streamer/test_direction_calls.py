@@ -7,7 +7,7 @@ import httpx
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from engine.direction import Direction, Pose
+from engine.direction import LIMITS, Direction, Pose
 from streamer.service import EngineParts, ServiceSettings
 from tests.streamer.acting import OpenBook, StiffStream
 from tests.streamer.conftest import running_server
@@ -15,6 +15,7 @@ from tests.streamer.refusals import assert_error
 from tests.streamer.visitor import Camera, visit
 
 pytestmark = pytest.mark.slow
+YAW, ROLL = LIMITS["yaw"][1], LIMITS["roll"][1]
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def test_the_data_channel_directs_and_what_cannot_be_is_refused(
         visitor.say(type="direct", direction={"nose": 2})
         await visitor.wait_for(lambda: len(visitor.heard("refused")) == 3)
         first, second = visitor.heard("directed")
-        assert first["notes"] == ["yaw 40: limited to 14 (-14 to 14)"]
+        assert first["notes"] == [f"yaw 40: limited to {YAW:g} ({-YAW:g} to {YAW:g})"]
         assert (second["direction"]["emotion"], second["direction"]["brows"]) == ("smile", 1.5)
         assert visitor.heard("gestured") == [{"type": "gestured", "name": "nod"}]
         refused = {message["code"]: message["message"] for message in visitor.heard("refused")}
@@ -52,7 +53,7 @@ async def test_the_data_channel_directs_and_what_cannot_be_is_refused(
         assert "expected one of: neutral, smile" in refused["unknown_emotion"]
         assert "expected only pose, emotion" in refused["bad_message"]
         stream = engine.streams[-1]
-        assert stream.direction == Direction(pose=Pose(yaw=14), emotion="smile", brows=1.5)
+        assert stream.direction == Direction(pose=Pose(yaw=YAW), emotion="smile", brows=1.5)
         assert stream.gestures == ["nod"]
 
 
@@ -61,9 +62,11 @@ async def test_http_directs_as_well(url: str, engine: OpenBook) -> None:
         await visitor.connect()
         await visitor.wait_for(lambda: visitor.video)
         http, place = visitor.http, visitor.location + "/direction"
-        changed = await http.patch(place, json={"pose": {"roll": -20}, "strength": 0.5})
+        changed = await http.patch(place, json={"pose": {"roll": -40}, "strength": 0.5})
         assert changed.status_code == 200
-        assert changed.json()["notes"] == ["roll -20: limited to -14 (-14 to 14)"]
+        assert changed.json()["notes"] == [
+            f"roll -40: limited to {-ROLL:g} ({-ROLL:g} to {ROLL:g})"
+        ]
         kept = (await http.get(place)).json()
         assert kept == {"direction": changed.json()["direction"], "notes": []}
         made = await http.post(visitor.location + "/gestures", json={"name": "wink"})
@@ -173,5 +176,5 @@ async def test_what_can_be_asked_for_is_listed(url: str) -> None:
         assert_error(await http.get("/v1/sessions/nobody/direction"), 404, "unknown_session")
     assert listed["emotions"][:2] == ["neutral", "smile"]
     assert {"name": "nod", "length_s": 1.0} in listed["gestures"]
-    assert listed["limits"]["pose"]["yaw"] == [-14.0, 14.0]
+    assert listed["limits"]["pose"]["yaw"] == [-YAW, YAW]
     assert listed["limits"]["strength"] == [0.0, 2.0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.api import CannotDirectError, PortraitOptions, StreamOptions, UnknownGestureError
-from engine.direction import Direction, Pose
+from engine.direction import LIMITS, Direction, Pose
 from streamer.direction_changes import DirectionChanges, PoseChanges
 from streamer.director import WAITING_WISHES, Director
 from streamer.protocol import Direct, Directed, Gesture, Gestured, Message, Refused
@@ -49,8 +49,9 @@ async def test_what_is_beyond_a_limit_is_brought_back_and_said(
 ) -> None:
     director = Director(worker, opened(), said.append)
     done = await director.direct(turned(40))
-    assert done.direction["pose"]["yaw"] == 14
-    assert done.notes == ["yaw 40: limited to 14 (-14 to 14)"]
+    low, high = LIMITS["yaw"]
+    assert done.direction["pose"]["yaw"] == high
+    assert done.notes == [f"yaw 40: limited to {high:g} ({low:g} to {high:g})"]
     assert said == [done]
 
 

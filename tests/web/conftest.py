@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from engine.api import Picture, PortraitOptions
+from engine.api import Avatar, Picture, PortraitOptions, StreamOptions
 from engine.picture import read_picture
 from streamer.serve import Address, serve
 from streamer.service import EngineParts, ServiceSettings
 from streamer.sessions import SessionRules
 from streamer.web_settings import WebSettings
-from tests.fakes import FakeAvatar, FakeEngine
+from tests.fakes import FakeAvatar, FakeEngine, FakeStream
 from tests.sounds import chirps
 
 START_S = 20
@@ -36,10 +36,15 @@ QUIET = (
 
 @dataclass
 class RecordingEngine(FakeEngine):
-    """Remembers what it was given."""
+    """Remembers what it was given, and the streams that it opened."""
 
     pictures: list[Picture] = field(default_factory=list)
     options: list[PortraitOptions] = field(default_factory=list)
+    streams: list[FakeStream] = field(default_factory=list)
+
+    def open(self, avatar: Avatar, options: StreamOptions) -> FakeStream:
+        self.streams.append(super().open(avatar, options))
+        return self.streams[-1]
 
     def prepare(self, picture: Picture, options: PortraitOptions) -> FakeAvatar:
         self.pictures.append(picture)
