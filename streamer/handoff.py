@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,6 +16,7 @@ class DropOldest(Generic[T]):
     def __init__(self, capacity: int, receive: Callable[[T], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._receive = receive
+        self._context = copy_context()  # so that the log names the session, not the thread
         self._items: deque[T] = deque(maxlen=capacity)
         self._lock = threading.Lock()
         self._woken = False
@@ -30,7 +32,7 @@ class DropOldest(Generic[T]):
             self._items.append(item)
             if not self._woken:  # one wake-up serves all that lies here when the loop comes
                 self._woken = True
-                self._loop.call_soon_threadsafe(self._deliver)
+                self._loop.call_soon_threadsafe(self._deliver, context=self._context)
 
     def close(self) -> None:
         """Deliver nothing any more; later items are ignored."""

@@ -212,6 +212,7 @@ class Sessions:
     ) -> tuple[Session, T]:
         opened = await self._studio.open(avatar, self._make_options())
         session_id = secrets.token_urlsafe(_ID_BYTES)
+        SESSION_ID.set(session_id)  # for all that is started from here
         parts = SessionParts(
             session_id=session_id,
             avatar_id=avatar.avatar_id,
@@ -237,7 +238,6 @@ class Sessions:
         return session, answer
 
     async def _run(self, session: Session) -> None:
-        SESSION_ID.set(session.session_id)
         try:
             await session.run()
         except Exception:  # the border: one failed session must not touch the others

@@ -52,6 +52,7 @@ class Lane:
 
     worker: Worker
     engine: Engine | None = None
+    opening: int = 0  # streams that will be open in a moment
 
     @property
     def is_ready(self) -> bool:
@@ -60,9 +61,10 @@ class Lane:
         return engine.is_ready if isinstance(engine, RemoteEngine) else engine is not None
 
     @property
-    def open_streams(self) -> int:
-        """How many there are; only engines in processes are counted, others are alone."""
-        return self.engine.open_streams if isinstance(self.engine, RemoteEngine) else 0
+    def streams(self) -> int:
+        """How many there are or will be; engines in processes count theirs, others are alone."""
+        known = self.engine.open_streams if isinstance(self.engine, RemoteEngine) else 0
+        return known + self.opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,11 @@ class Studio:
     async def open_in(self, lane: Lane, avatar: Avatar, options: StreamOptions) -> Stream:
         """Start a stream in one lane."""
         engine = _engine_of(lane)
-        return await self.at_desk(lambda: engine.open(avatar, options))
+        lane.opening += 1  # two who come at once must not both choose this one
+        try:
+            return await self.at_desk(lambda: engine.open(avatar, options))
+        finally:
+            lane.opening -= 1
 
     def _idlest(self) -> Lane:
         ready = [lane for lane in self.lanes if lane.is_ready]
@@ -151,7 +157,7 @@ class Studio:
             if any(lane.engine is not None for lane in self.lanes):
                 raise EngineGoneError("the engine process is being restarted: try again soon")
             raise NotReadyError("the engine is still being loaded: try again in a few seconds")
-        return min(ready, key=lambda lane: lane.open_streams)
+        return min(ready, key=lambda lane: lane.streams)
 
     def _make(self, load_engine: Callable[[], Engine]) -> Engine:
         if self._pictures is None:

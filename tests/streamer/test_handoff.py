@@ -2,6 +2,7 @@ import asyncio
 import threading
 
 from streamer.handoff import DropOldest
+from streamer.logs import SESSION_ID
 
 
 async def test_when_full_the_oldest_goes_and_is_counted() -> None:
@@ -36,3 +37,14 @@ async def test_after_close_nothing_arrives() -> None:
     bridge.put_from_thread(2)
     await asyncio.sleep(0)
     assert received == []
+
+
+async def test_what_is_handed_over_knows_its_session() -> None:
+    SESSION_ID.set("s1")
+    named: list[str] = []
+    handoff: DropOldest[int] = DropOldest(1, lambda _: named.append(SESSION_ID.get()))
+    thread = threading.Thread(target=handoff.put_from_thread, args=(1,))
+    thread.start()
+    thread.join()
+    await asyncio.sleep(0)
+    assert named == ["s1"]
