@@ -128,6 +128,7 @@ class Acting:
         """`strength` is the stream's own, which the direction's multiplies."""
         self._strength, self._script = strength, script
         self._frames = 0
+        self._is_asked = script is not None  # for anything; until then a frame costs nothing
         self._pose = _Eased(np.zeros(CHANNELS, np.float32))
         self._emotion = _Eased(np.zeros(CHANNELS, np.float32))
         self._strengths = _Eased(self._scales(Direction()))
@@ -138,6 +139,7 @@ class Acting:
     def direct(self, direction: Direction) -> None:
         """Go to a direction; at once if no frame was made yet. Raises `UnknownEmotionError`."""
         inside = direction.limited()[0]
+        self._is_asked |= inside != Direction()
         offsets = named_channels(dict(repertoire().emotion(inside.emotion)))
         emotion = offsets * np.float32(inside.emotion_strength)
         targets = pose_channels(inside.pose), emotion, self._scales(inside)
@@ -151,15 +153,20 @@ class Acting:
     def gesture(self, name: str) -> None:
         """Begin a gesture with the next frame. Raises `UnknownGestureError`."""
         wanted = repertoire().gesture(name)
+        self._is_asked = True
         self._left_over = self._left_over + self._gesture_now()
         self._gesture = (wanted, self._frames)
 
     def puppet(self, frame: PuppetFrame | None) -> None:
         """Follow a camera's newest frame, or none."""
+        self._is_asked |= frame is not None
         self._puppet.see(frame)
 
     def apply(self, motion: Floats) -> Floats:
         """The motion [CHANNELS] of the next frame, directed."""
+        if not self._is_asked:
+            self._frames += 1
+            return motion
         cue = Cue() if self._script is None else self._script.cue(self._frames)
         for name in cue.gestures:
             self.gesture(name)
