@@ -22,6 +22,7 @@ MAX_BACKLOG_SAMPLES = TIMING.sample_rate_hz * 120 // 1000
 MAX_AHEAD_SAMPLES = TIMING.sample_rate_hz * 60 // 1000  # of a due time, inside the engine
 _CUT_FROM_SAMPLES = TIMING.sample_rate_hz * 10 // 1000  # of standing delay; less is drifted away
 _QUIET_RMS = 0.004  # about -48 dB: a cut here is not heard
+_WATCHES = 2  # of two seconds, in all of which more waited than was needed
 _REST_PACKETS = 4  # between two cuts while loud
 _SOURCE_GONE_S = 0.2
 
@@ -45,6 +46,7 @@ class Ingest:
         self._pending_samples = 0
         self._last_heard_s = -math.inf
         self._drift = DriftControl()
+        self._least_samples: deque[int] = deque(maxlen=_WATCHES)
         self._concealer = Concealer()
         self._owed_samples = 0  # made up for sound that may still come
         self._surplus_samples = 0
@@ -60,6 +62,7 @@ class Ingest:
         self._due_frame = -1
         self._forget_pending()
         self._drift.forget()
+        self._least_samples.clear()
         self._surplus_samples = self._owed_samples = 0
         self.speech.clear()
 
@@ -153,16 +156,19 @@ class Ingest:
         self._due_frame = frame
         if not self._is_listening(now_s):
             self._drift.forget()
+            self._least_samples.clear()
             return
         spoken_since = round((now_s - self._last_heard_s) * TIMING.sample_rate_hz)
         waiting = self.given_samples + self._pending_samples - due_samples + spoken_since
         least = self._drift.observe(waiting - TIMING.packet_samples)
         if least is not None:
-            surplus = least - SPARE_SAMPLES
+            self._least_samples.append(least)
+            enough = len(self._least_samples) == self._least_samples.maxlen
+            surplus = min(self._least_samples) - SPARE_SAMPLES if enough else 0
             self._surplus_samples = surplus if surplus > _CUT_FROM_SAMPLES else 0
 
     def _cut_standing_delay(self, samples: Samples) -> Samples:
-        """Shorten what comes when, for two seconds, more lay waiting than was ever needed.
+        """Shorten what comes when, for four seconds, more lay waiting than was ever needed.
 
         In silence that is a cut, in speech a period of the voice now and then.
         """

@@ -35,8 +35,10 @@ def to_planes(picture: Frame) -> Frame:
 
 
 def to_video_frame(picture: Frame) -> av.VideoFrame:
-    """What the video track takes."""
-    return av.VideoFrame.from_ndarray(to_planes(picture), format="yuv420p")
+    """What the video track takes. Planes made here need no copy; an engine may reuse its own."""
+    if picture.ndim == _RGB_AXES:
+        return av.VideoFrame.from_numpy_buffer(to_planes(picture), format="yuv420p")
+    return av.VideoFrame.from_ndarray(picture, format="yuv420p")
 
 
 class Performance:
