@@ -105,5 +105,5 @@ def port_range(text: str) -> range:
     match = _PORT_RANGE.fullmatch(text)
     first, last = (int(part) for part in match.groups()) if match else (0, 0)
     if not _LOWEST_PORT <= first <= last < _PORTS:
-        raise ValueError(f"UDP ports {text!r}: expected first-last, such as 50000-50100")
+        raise ValueError(f"--udp-ports {text!r}: expected first-last, such as 50000-50100")
     return range(first, last + 1)

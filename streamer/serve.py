@@ -115,6 +115,7 @@ def _configure(address: Address, settings: ServiceSettings, service: Service) ->
         build_app(service, WEB_FOLDER),
         log_config=None,
         access_log=False,
+        server_header=False,
         lifespan="on",
         ws="websockets-sansio",
         ws_per_message_deflate=False,  # pictures do not shrink, and the event loop would compress

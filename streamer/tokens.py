@@ -70,10 +70,10 @@ def _from_file(path: Path) -> dict[str, Role]:
             raise ValueError("no tokens")
         return dict(_entry(entry) for entry in entries)
     except OSError as error:
-        raise ValueError(f"tokens file {path}: cannot be read ({error.strerror})") from error
+        raise ValueError(f"--tokens-file {path}: cannot be read ({error.strerror})") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         expected = 'expected a list "token" of entries with name, role and sha256'
-        raise ValueError(f"tokens file {path}: {expected}") from error
+        raise ValueError(f"--tokens-file {path}: {expected}") from error
 
 
 def _entry(entry: dict[str, Any]) -> tuple[str, Role]:

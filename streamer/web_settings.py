@@ -38,7 +38,7 @@ class WebSettings:
         for origin in self.cors_origins:
             parts = urlsplit(origin)
             if origin not in {ANY_ORIGIN, f"{parts.scheme}://{parts.netloc}"}:
-                raise ValueError(f"CORS origin {origin!r}: expected https://host or *")
+                raise ValueError(f"--cors-origin {origin!r}: expected https://host or *")
 
     def allows_origin(self, origin: str) -> bool:
         """Whether pages of an origin other than ours may use the server."""

@@ -64,6 +64,8 @@ def test_help_names_every_flag_and_its_variable() -> None:
         ("--expression-strength", "9"),
         ("--max-sessions", "0"),
         ("--stun", "stunning"),
+        ("--relay-only",),
+        ("--udp-ports", "9-5"),
         ("--no-such-flag",),
     ],
 )

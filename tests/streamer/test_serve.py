@@ -13,6 +13,8 @@ import pytest
 from engine.api import BadPictureError, Engine, NoFaceError, Picture, PortraitOptions
 from streamer.serve import Address, AddressInUseError, serve
 from streamer.service import EngineParts, ServiceSettings
+from streamer.tokens import Role, Tokens
+from streamer.web_settings import WebSettings
 from tests.fakes import FakeAvatar, FakeEngine
 from tests.streamer.conftest import running_server
 
@@ -129,3 +131,25 @@ async def test_stopping_while_portraits_are_prepared_is_no_error(
     slow = replace(parts, portraits=many, load=lambda: engine)
     await serve(Address(port=0), settings, slow, stop)
     assert 1 <= engine.prepared < 5
+
+
+@pytest.mark.parametrize(
+    ("host", "tokens", "is_warned"),
+    [("0.0.0.0", {}, True), ("0.0.0.0", {"00": Role.SPEAK}, False), ("127.0.0.1", {}, False)],
+)
+async def test_an_open_server_on_a_network_is_warned_of(
+    settings: ServiceSettings,
+    parts: EngineParts,
+    caplog: pytest.LogCaptureFixture,
+    host: str,
+    tokens: dict[str, Role],
+    is_warned: bool,
+) -> None:
+    guarded = replace(settings, web=WebSettings(tokens=Tokens(tokens)))
+    with socket.socket() as taken:  # so that it warns and goes no further
+        taken.bind((host, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressInUseError):
+            await serve(Address(host=host, port=port), guarded, parts, print)
+    assert ("open to everyone" in caplog.text) == is_warned
