@@ -6,6 +6,7 @@ import torch
 
 from engine.api import (
     AvatarError,
+    Background,
     BadAudioError,
     BadPictureError,
     CannotDirectError,
@@ -152,6 +153,12 @@ def test_another_size_names_the_preset(engine: VExpressEngine, avatar: VExpressA
         engine.prepare(avatar.still, PortraitOptions(size=256))
     with pytest.raises(BadPictureError, match="side of the square that is generated, whatever"):
         engine.prepare(avatar.still, PortraitOptions(size=512, framing=Framing.FULL))
+    for options in (
+        PortraitOptions(size=128, height=256),
+        PortraitOptions(size=128, background=Background("blur")),
+    ):
+        with pytest.raises(BadPictureError, match="generates squares with the background of the"):
+            engine.prepare(avatar.still, options)
     with pytest.raises(AvatarError, match="expected an avatar of the V-Express engine"):
         engine.open(FakeAvatar("x", avatar.still), StreamOptions())
 
