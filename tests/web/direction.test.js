@@ -34,9 +34,8 @@ test("the first change leaves at once, then the newest of many, and all fields a
   outbox.add({ emotion: "smile" });
   assert.deepEqual(sent, [{ pose: { yaw: 1 } }]);
   assert.ok(outbox.isBusy);
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  while (outbox.isBusy) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(sent.slice(1), [{ pose: { yaw: 9 }, emotion: "smile" }]);
-  assert.ok(!outbox.isBusy);
 });
 
 test("what waits for a call that ended is not sent", async () => {
@@ -45,6 +44,6 @@ test("what waits for a call that ended is not sent", async () => {
   outbox.add({ eyes: 1 });
   outbox.add({ eyes: 2 });
   outbox.clear();
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  while (outbox.isBusy) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(count, 1);
 });
