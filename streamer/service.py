@@ -1,6 +1,7 @@
 """What the app serves, without HTTP: engine, avatars and sessions, started and stopped together."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import time
@@ -112,6 +113,8 @@ class Service:
         entry = await self.avatars.add_builtin(name, picture)
         for lane in self.studio.lanes:
             await self._rehearse(lane, entry.avatar)
+        gc.collect()
+        gc.freeze()  # what lives as long as the server need not be looked at after each session
         self.ready = True
 
     async def fill_shelf(self) -> None:

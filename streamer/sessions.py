@@ -1,6 +1,7 @@
 """All visitors: who is in, and whether there is room for one more."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import time
@@ -29,6 +30,9 @@ T = TypeVar("T")
 LineMaker: TypeAlias = Callable[[Session, Ear], Line]
 log = logging.getLogger(__name__)
 _ID_BYTES = 12
+# A connection is a knot of objects that refer to each other and to the last pictures, some 6 MB.
+# Python unties it much later by itself: it counts objects, not their size.
+_SWEEP_AFTER_S = 0.5
 _LAST_LOOK_S = 2.0  # leases are looked at once a second
 
 
@@ -245,6 +249,7 @@ class Sessions:
             self._metrics.errors.labels("session_failed").inc()
         finally:
             del self._running[session.session_id]
+            asyncio.get_running_loop().call_later(_SWEEP_AFTER_S, gc.collect)
             self._metrics.sessions.set(len(self._running))
 
 
