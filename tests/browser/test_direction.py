@@ -1,0 +1,97 @@
+"""The portrait directed from the page, with the real engine, measured on the pictures it sends."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.curves import Floats
+from benchmarks.tracking import watched
+from engine.api import Picture
+from tests.browser.cameras import write_camera
+from tests.browser.conftest import ARGUMENTS
+from tests.browser.filming import film
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+
+CLIP = Path(__file__).parents[3] / "shared" / "corpus" / "ship_hdtf_WDA_KatieHill_0020.mp4"
+CLIP_S = 8.0
+PATIENCE_MS = 40_000
+PATIENCE_S = 40
+YAW = 0
+
+
+def connect(page: Page) -> None:
+    page.click("#connect")
+    done = page.locator("#step-first-frame")
+    expect(done).to_have_attribute("data-state", "done", timeout=PATIENCE_MS)
+    expect(page.locator("input[name=yaw]")).to_be_enabled(timeout=PATIENCE_MS)
+
+
+def yaw_of(page: Page, seconds: float) -> tuple[Floats, Floats]:
+    """Times in seconds, and the head's turn in radians in what the page shows."""
+    seen = film(page, seconds)
+    return seen.at_s, watched(seen.pictures).angles[:, YAW]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser whose camera sees a person who talks and turns her head, if the film is there."""
+    camera = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    arguments = list(ARGUMENTS)
+    if CLIP.is_file():
+        write_camera(camera, pictures_of(CLIP))
+        arguments.append(f"--use-file-for-fake-video-capture={camera}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+def pictures_of(path: Path) -> Iterator[Picture]:
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
+def test_a_slider_turns_the_head(page: Page) -> None:
+    connect(page)
+    turned = []
+    for value in (-9, 9):
+        page.fill("input[name=yaw]", str(value))
+        begun_s = time.monotonic()
+        while True:  # until it is seen; a busy machine takes longer
+            turned.append(float(np.degrees(np.median(yaw_of(page, 1.5)[1]))))
+            if value < 0 or turned[-1] - turned[0] > 9 or time.monotonic() - begun_s > PATIENCE_S:
+                break
+    page.click("#disconnect")
+    assert turned[-1] - turned[0] > 9, turned
+
+
+@pytest.mark.skipif(not CLIP.is_file(), reason=f"no film of a person at {CLIP}")
+def test_a_head_before_the_camera_turns_the_portrait(page: Page) -> None:
+    connect(page)
+    page.click("#camera-switch")
+    expect(page.locator("#camera-state")).to_have_text("Driving", timeout=PATIENCE_MS)
+    page.wait_for_timeout(1500)
+    times, yaw = yaw_of(page, CLIP_S + 2)
+    page.click("#camera-switch")
+    expect(page.locator("#camera-state")).to_have_text("Off", timeout=PATIENCE_MS)
+    page.click("#disconnect")
+    assert follows(times, yaw) > 0.6
+
+
+def follows(times: Floats, yaw: Floats) -> float:
+    """Best correlation with the film's own yaw, wherever in the film the camera began."""
+    own = watched(pictures_of(CLIP)).angles[:, YAW]
+    own = np.clip(own - np.median(own), -0.2, 0.2)
+    frames = np.round(times * 25).astype(int)
+    found = max(
+        float(np.corrcoef(yaw, own[(frames + start) % len(own)])[0, 1]) for start in range(len(own))
+    )
+    print(f"yaw follows the film with correlation {found:.3f}, {len(yaw)} pictures")  # noqa: T201
+    return found
