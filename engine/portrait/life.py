@@ -1,21 +1,25 @@
 """What a living face does by itself: blinks, glances, breath and a head that is never still.
 
 `life` is a function of a seed and an absolute frame number. Chance comes from hashing (seed, kind,
-number), so there is no state, no loop, and any frame can be asked for at any time.
+number), so there is no state, no loop, and any frame can be asked for at any time. How far and how
+fast head, brows and lids stray is measured (`life_measures.py`); the limits here are set by hand.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import TIMING
+from engine.portrait.acting import PITCH_SHOWN, YAW_SHOWN
 from engine.portrait.channels import CHANNELS, Channel
+from engine.portrait.geometry import Doubles
 from engine.portrait.landmarks import Floats
+from engine.portrait.life_measures import KNOTS_S, WAVING, shipped_measures
 
 # Blinks: one slot each, so that the gap is log-normal around the slot and never runs away.
-_BLINK_SLOT_FRAMES = 85  # 3.4 s
+_BLINKS_PER_MINUTE = (8.0, 20.0)  # limits: people who read out a speech blink more than they rest
 _BLINK_SPREAD = 0.3  # of the logarithm of where in the slot the blink falls
 _DOUBLE_SHARE = 0.08
 _DOUBLE_AFTER_FRAMES = 9
@@ -28,41 +32,51 @@ _GAZE_LEFT, _GAZE_UP = 0.055, 0.03  # radians, standard deviations
 _AWAY_SHARE = 0.45  # of the slots; in the others the eyes return to the viewer
 _COUNTER_TURN = 0.26  # of the head's turn is undone by the eyes
 
-# Slow waves: sums of noise whose knots are this far apart.
-_HEAD_KNOTS_S = (2.9, 1.3)
-_HEAD_SHARES = (0.85, 0.3)
-_YAW, _PITCH, _ROLL = 0.030, 0.020, 0.016  # radians, about a standard deviation
-_SHIFT = 0.08  # centimetres
-_BROW = 0.03  # centimetres
 _BREATH_HZ, _BREATH = 0.25, 0.06
 _SPLINE_STD = 0.69  # of the spline through knots with standard deviation 1
+
+# Who was measured was speaking. A listener keeps so much of each noise, the fast ones least.
+_IDLE_SHARES = (0.0, 0.3, 0.5, 0.5)
+_BROWS_SHOWN, _LIDS_SHOWN = 0.55, 0.53  # of what is asked, read off rendered faces
+_SHIFT_SHOWN = 0.3  # of the way a head goes: a still's shoulders cannot come along
+_LIMITS = {  # as seen
+    Channel.YAW: np.radians(7.0),
+    Channel.PITCH: np.radians(6.0),  # nods come on top
+    Channel.ROLL: np.radians(7.0),
+    Channel.SHIFT_LEFT: 2.0,
+    Channel.SHIFT_UP: 1.3,
+    Channel.SHIFT_NEAR: 2.0,
+    Channel.BROWS_UP: 0.4,
+    Channel.BLINK_LEFT: 0.16,
+}
+_SHOWN = {  # of a channel's unit
+    Channel.YAW: YAW_SHOWN,
+    Channel.PITCH: PITCH_SHOWN,
+    Channel.SHIFT_LEFT: 1 / _SHIFT_SHOWN,
+    Channel.SHIFT_UP: 1 / _SHIFT_SHOWN,
+    Channel.SHIFT_NEAR: 1 / _SHIFT_SHOWN,
+    Channel.BROWS_UP: _BROWS_SHOWN,
+    Channel.BLINK_LEFT: _LIDS_SHOWN,
+}
 
 # While speaking; an accent is loudness over its own slow mean.
 _LOUDEST = 1.5
 _ENERGY_RATE, _SLOW_RATE = 0.35, 0.04  # per frame
-_NOD, _NOD_STIFFNESS, _NOD_DAMPING = 0.09, 0.10, 0.45  # radians per unit of accent
-_BROW_RAISE, _BROW_RATE = 0.35, 0.25  # centimetres per unit of accent
-_SWAY, _SWAY_SALT = 0.02, 0x5EED
+_NOD_STIFFNESS, _NOD_DAMPING = 0.10, 0.45
+_BROW_RATE = 0.25
+_TALKING = 0.4  # slow loudness of somebody who surely speaks
 
 _BLINK_TIME, _BLINK_DOUBLE, _GAZE_AWAY, _GAZE_X, _GAZE_Y, _GAZE_TIME, _BREATH_KIND = range(7)
-_WAVE_KIND = 16  # and the following: two per wave
-_WAVES = {
-    Channel.YAW: _YAW,
-    Channel.PITCH: _PITCH,
-    Channel.ROLL: _ROLL,
-    Channel.SHIFT_LEFT: _SHIFT,
-    Channel.SHIFT_NEAR: _SHIFT,
-    Channel.BROWS_UP: _BROW,
-}
+_WAVE_KIND = 16  # and the following: one for each channel and noise
 _MASK = (1 << 64) - 1
 
 
 def life(seed: int, frame: int) -> Floats:
     """The channels [CHANNELS] of a face at rest in frame number `frame` (any whole number)."""
-    channels = np.zeros(CHANNELS, np.float32)
-    for number, (channel, amplitude) in enumerate(_WAVES.items()):
-        channels[channel] = amplitude * _head_wave(seed, number, frame)
-    channels[[Channel.BLINK_RIGHT, Channel.BLINK_LEFT]] = _lids(seed, frame)
+    channels = _straying(seed, frame, 0.0)
+    blink = _lids(seed, frame)
+    lids = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
+    channels[lids] = blink + (1 - blink) * channels[Channel.BLINK_LEFT]
     glance = _gaze(seed, frame)
     channels[Channel.GAZE_LEFT] = glance[0] - _COUNTER_TURN * channels[Channel.YAW]
     channels[Channel.GAZE_UP] = glance[1] - _COUNTER_TURN * channels[Channel.PITCH]
@@ -71,42 +85,76 @@ def life(seed: int, frame: int) -> Floats:
 
 
 @dataclass(slots=True)
-class SpeechLife:
-    """Nods and raised brows that follow the voice. Add to `life`."""
+class Accents:
+    """The stresses of a voice: how far a head would follow them, in units of loudness."""
 
-    seed: int = 0
+    talking: float = 0.0  # 0 silent, 1 surely speaking
+    nod: float = 0.0  # 1 is as far as an accent of 1 brings a head in the end
+    brow: float = 0.0
     _energy: float = 0.0
     _slow: float = 0.0
-    _nod: float = 0.0
     _nod_speed: float = 0.0
-    _brow: float = 0.0
+
+    def push(self, loudness: float) -> None:
+        """Take the speech level of the next frame (0 silent, 1 usual)."""
+        level = min(max(loudness, 0.0), _LOUDEST)
+        self._energy += (level - self._energy) * _ENERGY_RATE
+        self._slow += (level - self._slow) * _SLOW_RATE
+        self.talking = min(self._slow / _TALKING, 1.0)
+        accent = max(self._energy - self._slow, 0.0)
+        # A damped spring: stress pushes the head, and it swings back without a jolt.
+        self._nod_speed += (accent - self.nod) * _NOD_STIFFNESS - self._nod_speed * _NOD_DAMPING
+        self.nod += self._nod_speed
+        self.brow += (accent - self.brow) * _BROW_RATE
+
+
+class SpeechLife:
+    """What a voice adds to `life`: a livelier head, brows and nods."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self.reset()
 
     def push(self, loudness: float, frame: int) -> Floats:
         """Take the speech level of the next frame (0 silent, 1 usual); return channels.
 
-        `frame` is the absolute frame of `life`, so that the sway goes on across a `reset`.
+        `frame` is the absolute frame of `life`, so that the motion goes on across a `reset`.
         """
-        level = min(max(loudness, 0.0), _LOUDEST)
-        self._energy += (level - self._energy) * _ENERGY_RATE
-        self._slow += (level - self._slow) * _SLOW_RATE
-        accent = max(self._energy - self._slow, 0.0)
-        # A damped spring: stress pushes the head down, and it swings back without a jolt.
-        pull = -_NOD * accent - self._nod
-        self._nod_speed += pull * _NOD_STIFFNESS - self._nod_speed * _NOD_DAMPING
-        self._nod += self._nod_speed
-        self._brow += (accent * _BROW_RAISE - self._brow) * _BROW_RATE
-        sway = self._slow * _head_wave(self.seed ^ _SWAY_SALT, 0, frame)
-        channels = np.zeros(CHANNELS, np.float32)
-        channels[Channel.PITCH] = self._nod
-        channels[Channel.YAW] = _SWAY * sway
-        channels[Channel.GAZE_UP] = -_COUNTER_TURN * self._nod
-        channels[Channel.GAZE_LEFT] = -_COUNTER_TURN * _SWAY * sway
-        channels[Channel.BROWS_UP] = self._brow
+        self._accents.push(loudness)
+        measures = shipped_measures()
+        channels = _straying(self._seed, frame, self._accents.talking)
+        channels -= _straying(self._seed, frame, 0.0)
+        channels[Channel.PITCH] += measures.lift / PITCH_SHOWN * self._accents.nod
+        channels[Channel.BROWS_UP] += measures.brow_raise / _BROWS_SHOWN * self._accents.brow
+        channels[Channel.GAZE_UP] = -_COUNTER_TURN * channels[Channel.PITCH]
+        channels[Channel.GAZE_LEFT] = -_COUNTER_TURN * channels[Channel.YAW]
         return channels
 
     def reset(self) -> None:
         """Come to rest at once."""
-        self._energy = self._slow = self._nod = self._nod_speed = self._brow = 0.0
+        self._accents = Accents()
+
+
+def _straying(seed: int, frame: int, talking: float) -> Floats:
+    """Channels [CHANNELS] of the smooth noises; lids are never wider than in the still."""
+    idle, spoken, limits = _amplitudes()
+    waves = ((idle + talking * (spoken - idle)) * _noises(seed, frame).T).sum(axis=1)
+    channels = np.zeros(CHANNELS, np.float32)
+    channels[list(WAVING)] = limits * np.tanh(waves / limits)
+    channels[Channel.BLINK_LEFT] = max(channels[Channel.BLINK_LEFT], 0.0)
+    return channels
+
+
+@cache
+def _amplitudes() -> tuple[Doubles, Doubles, Doubles]:
+    """Of each noise [WAVING, KNOTS_S] at rest and in speech, and limits [WAVING], channel units."""
+    shown = np.array([_SHOWN.get(channel, 1.0) for channel in WAVING])
+    spoken = shipped_measures().spreads / shown[:, None]
+    idle = spoken * _IDLE_SHARES
+    idle[WAVING.index(Channel.SHIFT_UP)] = 0.0  # at rest the breath alone
+    lids = WAVING.index(Channel.BLINK_LEFT)
+    idle[lids] = spoken[lids]
+    return idle, spoken, np.array([_LIMITS[channel] for channel in WAVING]) / shown
 
 
 def _chance(seed: int, kind: int, number: int) -> float:
@@ -123,25 +171,36 @@ def _bell(seed: int, kind: int, number: int) -> float:
     return 2 * sum(_chance(seed, kind + 1000 * part, number) for part in range(1, 4)) - 3
 
 
+def _spline_weights(t: float) -> tuple[float, float, float, float]:
+    """What the four knots about a place count, `t` of the way between the middle two."""
+    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    first, second, third, fourth = (weight / 6 / _SPLINE_STD for weight in weights)
+    return first, second, third, fourth
+
+
 @lru_cache(maxsize=4096)
-def _knot(seed: int, kind: int, number: int) -> float:
-    return _bell(seed, kind, number)
+def _knots(seed: int, octave: int, number: int) -> Doubles:
+    """One knot [WAVING] of one noise of each channel."""
+    kinds = [_WAVE_KIND + len(KNOTS_S) * place + octave for place in range(len(WAVING))]
+    return np.array([_bell(seed, kind, number) for kind in kinds])
+
+
+@lru_cache(maxsize=256)
+def _noises(seed: int, frame: int) -> Doubles:
+    """Smooth noises [KNOTS_S, WAVING] of spread 1 (B-splines: no jump in place, speed or force)."""
+    found = []
+    for octave, knot_s in enumerate(KNOTS_S):
+        first, t = divmod(frame * TIMING.frame_s / knot_s, 1.0)
+        knots = np.stack([_knots(seed, octave, int(first) + step) for step in range(4)])
+        found.append(_spline_weights(t) @ knots)
+    return np.stack(found)
 
 
 def _wave(seed: int, kind: int, position: float) -> float:
-    """Smooth noise with one knot per unit (cubic B-spline: no jump in place, speed or force)."""
-    first = int(np.floor(position))
-    t = position - first
-    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
-    knots = (_knot(seed, kind, first + offset) for offset in range(4))
-    return sum(weight * knot for weight, knot in zip(weights, knots, strict=True)) / 6 / _SPLINE_STD
-
-
-def _head_wave(seed: int, number: int, frame: int) -> float:
-    return sum(
-        share * _wave(seed, _WAVE_KIND + 2 * number + octave, frame * TIMING.frame_s / knot_s)
-        for octave, (knot_s, share) in enumerate(zip(_HEAD_KNOTS_S, _HEAD_SHARES, strict=True))
-    )
+    """One such noise with a knot per unit."""
+    first, t = divmod(position, 1.0)
+    knots = (_bell(seed, kind, int(first) + step) for step in range(4))
+    return sum(weight * knot for weight, knot in zip(_spline_weights(t), knots, strict=True))
 
 
 def _breath(seed: int, frame: int) -> float:
@@ -152,10 +211,17 @@ def _breath(seed: int, frame: int) -> float:
     return float(np.sin(2 * np.pi * (turns + drift)) * np.clip(depth, 0.5, 1.4))
 
 
+@cache
+def _blink_slot_frames() -> int:
+    per_minute = float(np.clip(shipped_measures().blinks_per_minute, *_BLINKS_PER_MINUTE))
+    return round(60 * TIMING.frame_rate_hz * (1 + _DOUBLE_SHARE) / per_minute)
+
+
 def _blink_frames(seed: int, slot: int) -> list[int]:
     """First frames of the blinks of one slot."""
     place = 0.5 * np.exp(_BLINK_SPREAD * _bell(seed, _BLINK_TIME, slot))
-    first = slot * _BLINK_SLOT_FRAMES + int(min(place, 0.99) * _BLINK_SLOT_FRAMES)
+    length = _blink_slot_frames()
+    first = slot * length + int(min(place, 0.99) * length)
     if _chance(seed, _BLINK_DOUBLE, slot) < _DOUBLE_SHARE:
         return [first, first + _DOUBLE_AFTER_FRAMES]
     return [first]
@@ -164,7 +230,7 @@ def _blink_frames(seed: int, slot: int) -> list[int]:
 def _lids(seed: int, frame: int) -> float:
     """How closed the lids are, 0..1."""
     closed = 0.0
-    slot = frame // _BLINK_SLOT_FRAMES
+    slot = frame // _blink_slot_frames()
     for first in _blink_frames(seed, slot - 1) + _blink_frames(seed, slot):
         since = frame - first
         if 0 <= since < len(_LIDS):
