@@ -46,6 +46,11 @@ class Metrics:
             "Engine processes that died or hung.",
             registry=self._registry,
         )
+        self.renewed_streams = Counter(
+            "vexpress_renewed_streams",
+            "Sessions that went on with another stream after their engine process had ended.",
+            registry=self._registry,
+        )
         self.camera_s = Histogram(
             "vexpress_camera_seconds",
             "From the arrival of a picture of a visitor's camera to what it shows of the face.",

@@ -20,6 +20,7 @@ from engine.api import Picture, Stream, Watcher
 from engine.config import TIMING
 from engine.direction import PuppetFrame
 from streamer.handoff import DropOldest
+from streamer.remote.messages import EngineGoneError
 from streamer.worker import Worker
 
 OFF_AFTER_S = 0.6  # without a picture
@@ -152,6 +153,8 @@ class Puppetry:
             watcher = self._watcher = self._watcher or self._parts.watch()
             puppet = watcher.see(small_picture(frame), came_s)
             faces = watcher.faces
+        except EngineGoneError:  # its process died: another one looks at the next picture
+            self._watcher, puppet, faces = None, None, 0
         except Exception as error:  # noqa: BLE001  it ends this camera only
             self._failures.put_from_thread(error)
             return

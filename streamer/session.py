@@ -16,6 +16,7 @@ from engine.config import TIMING
 from streamer.audience import Audience
 from streamer.camera_news import CameraNews
 from streamer.director import Director
+from streamer.lasting_stream import Renewal
 from streamer.lease import Lease
 from streamer.lines import Ear, Line, Lines
 from streamer.listening import listen_to
@@ -71,12 +72,11 @@ class Session:
         self._load = parts.load
         self._barge_in = parts.barge_in
         self._lines = Lines(self.audience)
-        self._performance = Performance(
-            parts.worker, parts.stream, self._receive, self._engine_failed
-        )
+        self._performance = Performance(parts.worker, parts.stream, self._receive, self._fail)
         self.director = Director(parts.worker, parts.stream, self._say)
         camera = CameraParts(parts.watch, parts.eyes, parts.stream, parts.worker)
         self._puppetry = Puppetry(camera, CameraNews(self._say, metrics))
+        self._renewal = Renewal(parts.stream, parts.renew, self._engine_renewed, self._fail)
         self._stage: Stage[av.VideoFrame] | None = None
         self._tally = Tally(metrics)
         self._stats = Stats(0, 0, 0, 0, 0.0, None, 0.0, False)
@@ -183,7 +183,8 @@ class Session:
                 return
             async with asyncio.TaskGroup() as group:
                 parts = (self._play(), self._listen(), self._look(), self._report())
-                tasks = [group.create_task(part) for part in (*parts, self.director.run())]
+                others = (self.director.run(), self._renewal.run())
+                tasks = [group.create_task(part) for part in (*parts, *others)]
                 await self.ended.wait()
                 for task in tasks:
                     task.cancel()
@@ -279,7 +280,12 @@ class Session:
             generation, index, picture = rendered.generation, rendered.index, rendered.picture
             self._lines.release(self._stage.receive(generation, index, picture, time.monotonic()))
 
-    def _engine_failed(self, error: Exception) -> None:
+    def _engine_renewed(self) -> None:
+        self._metrics.renewed_streams.inc()
+        if self._stage is not None:
+            self._stage.begin_again()
+
+    def _fail(self, error: Exception) -> None:
         if self._end_reason:
             return
         log.error("the engine failed", exc_info=error)

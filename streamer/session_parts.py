@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.api import Stream, Watcher
+from engine.api import Watcher
 from streamer.barge_in import BargeIn
+from streamer.lasting_stream import LastingStream, Renew
 from streamer.lease import LeaseTerms
 from streamer.load import LoadMeter
 from streamer.worker import Worker
@@ -16,10 +17,11 @@ class SessionParts:
 
     session_id: str
     avatar_id: str
-    stream: Stream
+    stream: LastingStream
     worker: Worker
     terms: LeaseTerms
     load: LoadMeter
     eyes: Worker  # looks at the visitor's camera
     watch: Callable[[], Watcher]
+    renew: Renew
     barge_in: BargeIn | None = None

@@ -16,6 +16,7 @@ from engine.api import Avatar, AvatarError, Stream, StreamOptions
 from streamer.admission import Costs, Room, ServerFullError, refusal
 from streamer.barge_in import BargeIn, voice_detector
 from streamer.ice import IceSettings
+from streamer.lasting_stream import LastingStream
 from streamer.lease import LeaseTerms
 from streamer.lines import Ear, Line
 from streamer.load import LoadMeter, cores
@@ -220,12 +221,13 @@ class Sessions:
         parts = SessionParts(
             session_id=session_id,
             avatar_id=avatar.avatar_id,
-            stream=opened.stream,
+            stream=LastingStream(opened.stream),
             worker=opened.worker,
             terms=self._rules.terms,
             load=self.load,
             eyes=self._studio.eyes,
             watch=opened.watch,
+            renew=opened.renew,
             barge_in=BargeIn(voice_detector()) if self._rules.barge_in else None,
         )
         session = Session(parts, self._metrics)

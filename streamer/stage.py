@@ -152,6 +152,11 @@ class Stage(Generic[T]):
         self._feed(now_s)
         return Interrupted(self.epoch, played_s)
 
+    def begin_again(self) -> None:
+        """Another engine takes over: it begins close to the present, and the sound goes on."""
+        self._patience_frames = RESTART_AFTER_FRAMES
+        self._catch_up()
+
     def _fade_out(self, frame: int) -> None:
         """Let the sound of the old epoch end in the 20 ms that follow, without a click."""
         if self._pacer.in_second_half:

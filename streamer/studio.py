@@ -22,6 +22,7 @@ from engine.api import (
     StreamOptions,
     Watcher,
 )
+from streamer.lasting_stream import Renew
 from streamer.remote.engine import RemoteEngine
 from streamer.remote.messages import EngineGoneError
 from streamer.remote.pictures import Pictures
@@ -74,6 +75,7 @@ class OpenedStream:
     stream: Stream
     worker: Worker
     watch: Callable[[], Watcher]
+    renew: Renew  # hand over another stream of the same avatar, options and thread
 
 
 class Studio:
@@ -140,14 +142,22 @@ class Studio:
         """Start a stream where fewest are."""
         lane = self._idlest()
         stream = await self.open_in(lane, avatar, options)
-        return OpenedStream(stream, lane.worker, lambda: _engine_of(lane).watch())
+
+        async def renew(take: Callable[[Stream], None]) -> None:
+            # In the same lane: elsewhere there may be no time for one more.
+            await self._at_lane(lane, lambda engine: take(engine.open(avatar, options)))
+
+        return OpenedStream(stream, lane.worker, lambda: _engine_of(lane).watch(), renew)
 
     async def open_in(self, lane: Lane, avatar: Avatar, options: StreamOptions) -> Stream:
         """Start a stream in one lane."""
+        return await self._at_lane(lane, lambda engine: engine.open(avatar, options))
+
+    async def _at_lane(self, lane: Lane, start: Callable[[Engine], T]) -> T:
         engine = _engine_of(lane)
         lane.opening += 1  # two who come at once must not both choose this one
         try:
-            return await self.at_desk(lambda: engine.open(avatar, options))
+            return await self.at_desk(lambda: start(engine))
         finally:
             lane.opening -= 1
 

@@ -20,6 +20,7 @@ from streamer.puppetry import (
     Puppetry,
     small_picture,
 )
+from streamer.remote.messages import EngineGoneError
 from streamer.worker import Worker
 from tests.fakes import FakeEngine, FakeStream, FakeWatcher
 from tests.streamer.acting import StiffStream
@@ -205,3 +206,17 @@ async def test_a_failure_ends_the_camera_only(kind: type[FakeStream]) -> None:
         it.puppetry.show(picture(GREY), 2.0)
         assert it.puppetry.state is CameraState.OFF
         assert isinstance(it.listener.errors[0], CannotDirectError)
+
+
+async def test_a_camera_outlives_the_process_that_looked_at_it() -> None:
+    class Gone(FakeWatcher):
+        def see(self, picture: Picture, time_s: float) -> PuppetFrame | None:
+            raise EngineGoneError("the engine process ended: it is restarted")
+
+    watchers: list[Watcher] = [FakeWatcher(), Gone()]
+    with filming(watchers.pop) as it:
+        it.puppetry.show(picture(GREY + 60), 1.0)
+        await until(lambda: not it.puppetry._is_looking)
+        it.puppetry.show(picture(GREY + 60), 2.0)
+        await until(lambda: it.puppetry.state is CameraState.DRIVING)
+        assert watchers == []

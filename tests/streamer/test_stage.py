@@ -166,6 +166,19 @@ def test_a_hopelessly_late_engine_begins_again_near_the_present() -> None:
     assert theatre.stage.playout.repeated_frames < 25
 
 
+def test_another_engine_begins_near_the_present_without_a_new_epoch() -> None:
+    theatre = Theatre(Painter())
+    theatre.run(START_S + 1)
+    theatre.painter.finished.clear()
+    theatre.painter.free_s = START_S + 100  # gone, and another one comes
+    theatre.run(START_S + 1.3)
+    theatre.stage.begin_again()
+    theatre.run(START_S + 2)
+    assert (theatre.painter.restarts, theatre.stage.epoch) == (1, 0)
+    assert np.diff([now_s for now_s, _ in theatre.sounds]).max() < 0.026
+    assert theatre.sights[-1][1].slot == theatre.sounds[-1][1].wire_index // 1920
+
+
 def test_an_engine_slower_than_real_time_never_stops_the_sound() -> None:
     theatre = Theatre(Painter(needs_s=0.05))
     theatre.run(START_S + 10)
