@@ -13,7 +13,7 @@ LOOK_AHEAD_FRAMES = 2  # that the mouth network has
 _EARLY_FRAMES = 1  # the gate uses less: lips that part 80 ms early look out of step
 
 _FULL_EXCESS_DB = 4.0  # above the threshold of the level tracker: surely speech
-_ATTACK_S, _HOLD_S, _RELEASE_S = 0.04, 0.08, 0.18
+_ATTACK_S, _HOLD_S, _RELEASE_S = 0.04, 0.24, 0.2  # a shorter hold shuts lips within sentences
 _RISE = TIMING.frame_s / (2 * _ATTACK_S)  # begins a frame early, so it may take two frames
 _FALL = TIMING.frame_s / _RELEASE_S
 _HOLD_FRAMES = round(_HOLD_S / TIMING.frame_s)

@@ -1,4 +1,7 @@
-"""Streaming log-mel features, levelled by a running estimate of the speech level.
+"""Streaming log-mel features: what differs from how this voice sounds on average.
+
+Levelled by a running estimate of the speech level; the mean of each band over the speech so far is
+taken away, so that a voice, its microphone and its room are heard as any other.
 
 Windows of 25 ms every 10 ms, each ending with its hop: no future sample is looked at.
 """
@@ -25,6 +28,9 @@ _PAST_SAMPLES = _WINDOW_SAMPLES - HOP_SAMPLES
 _BAND_SHARE_DB = 15.0  # how far a typical band lies below the level of the whole
 _UNIT_DB = 20.0  # decibels per unit of the features
 _FLOOR_DB = -45.0  # below the typical band: weaker sound looks like silence
+_USUAL_COLOUR = (-0.3, -1.5)  # of the lowest and highest band, the mean over many voices
+_USUAL_HOPS = 50.0  # how many hops of speech that counts for
+_COLOUR_KEPT = 1 - 1 / 1000  # per spoken hop: forgotten in about ten seconds of speech
 _LEVEL_FLOOR = 10 ** (LOWEST_DB / 10)
 
 
@@ -32,12 +38,27 @@ _LEVEL_FLOOR = 10 ** (LOWEST_DB / 10)
 class Hops:
     """What is known of consecutive hops of 10 ms."""
 
-    features: Floats  # [hops, BANDS], 0 is a typical band of this voice, 1 is 20 dB more
+    features: Floats  # [hops, BANDS], 0 is what the band has in speech so far, 1 is 20 dB more
     excess_db: Floats  # [hops], above 0 counts as speech
     loudness: Floats  # [hops], 0 for silence, about 1 at the running speech level
 
     def __len__(self) -> int:
         return len(self.excess_db)
+
+
+class _RunningColour:
+    """The mean of each band over recent speech; before any, that of voices in general."""
+
+    def __init__(self) -> None:
+        self._sum = np.linspace(*_USUAL_COLOUR, BANDS) * _USUAL_HOPS
+        self._hops = _USUAL_HOPS
+
+    def push(self, bands: NDArray[np.float64], *, spoken: bool) -> NDArray[np.float64]:
+        """Take a hop [BANDS]; return the mean, that hop included if it is `spoken`."""
+        if spoken:
+            self._sum = self._sum * _COLOUR_KEPT + bands
+            self._hops = self._hops * _COLOUR_KEPT + 1
+        return np.asarray(self._sum / self._hops)
 
 
 class MelStream:
@@ -51,6 +72,7 @@ class MelStream:
         """Forget everything heard."""
         self._rest: Samples = np.zeros(_PAST_SAMPLES, np.float32)
         self._tracker = LevelTracker()
+        self._colour = _RunningColour()
 
     def push(self, samples: Samples) -> Hops:
         """Take any number of samples, return the hops that are now whole."""
@@ -75,8 +97,11 @@ class MelStream:
         typical = 10 ** ((speech_db[:, None] - _BAND_SHARE_DB) / 10)
         bands_db = 10 * np.log10(power / typical + 10 ** (_FLOOR_DB / 10))
         loudness = np.clip(1 + (levels_db - speech_db) / _UNIT_DB, 0, 1.5) * (excess_db > 0)
+        bands = bands_db / _UNIT_DB
+        for hop, spoken in enumerate((excess_db > 0).tolist()):
+            bands[hop] -= self._colour.push(bands[hop], spoken=spoken)
         return Hops(
-            (bands_db / _UNIT_DB).astype(np.float32),
+            bands.astype(np.float32),
             excess_db.astype(np.float32),
             loudness.astype(np.float32),
         )

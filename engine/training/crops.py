@@ -1,4 +1,4 @@
-"""Crops of programmes for training, each as if another microphone and throat had made it."""
+"""Crops of programmes for training, each as if another throat had made it."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,9 @@ Batch = tuple[Tensor, Tensor, Tensor]  # features, mouth, known
 
 CROP_FRAMES = 110
 START_FRAMES = 8  # of a crop, where the network has not yet heard enough
-# Another microphone and throat, strongly varied: without, the few real voices are learned by heart.
-_COLOUR_KNOTS, _COLOUR = 6, 0.4
+# Another throat, strongly varied: without, the few real voices are learned by heart. Of microphones
+# only what `MelStream` could not take away is left.
+_COLOUR_KNOTS, _COLOUR = 6, 0.1
 _THROAT = 0.2
 _HIDDEN_STRIPES, _STRIPE_BANDS = 2, 10
 

@@ -40,7 +40,9 @@ class DenoiserPlan:
     # Progressive conditional dropout: windows that are not told what was heard, only what it
     # foretells, in stages. (0.2, 0.4, 0.6) was tried and did not help.
     unheard_shares: tuple[float, ...] = (0.0,)
-    loss: LossWeights = field(default_factory=lambda: LossWeights(acceleration=0.3, seam=0.3))
+    loss: LossWeights = field(
+        default_factory=lambda: LossWeights(speed=0.3, acceleration=0.3, seam=0.3, likeness=3.0)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """The mouth network's training: from sound alone to the mouth that goes with it on average.
 
-Half of every batch is real, half is synthetic speech.
+Most of every batch is real, the rest is synthetic speech.
 """
 
 import dataclasses
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +22,16 @@ from engine.training.crops import Batch, Sampler
 from engine.training.loop import Log, Pace, chance_of, train
 from engine.training.losses import LossWeights, mouth_loss
 from engine.training.programmes import (
-    mixed_items,
+    mixed_speakers,
     programmes,
-    real_items,
-    synthetic_items,
-    voice_items,
+    real_speakers,
+    synthetic_speakers,
+    voice_speakers,
 )
 from engine.training.speech import Speech, synthesiser
 from engine.training.visemes import VisemeTable
+
+_MOST_S = 60.0
 
 Voices = Mapping[str, Sequence[Speech]]
 Samplers = tuple[Sampler, Sampler]  # real, synthetic
@@ -39,21 +41,25 @@ Samplers = tuple[Sampler, Sampler]  # real, synthetic
 class Mixture:
     """What batches are made of."""
 
-    rounds: int = 2  # how often the programmes are made anew
-    real_minutes: float = 40.0  # of programmes, per round
+    rounds: int = 1  # how often the programmes are made anew
+    real_minutes: float = 60.0  # of programmes, per round
     synthetic_minutes: float = 80.0
-    voice_share: float = 0.6  # of synthetic speech comes from stored voices, if there are any
-    real_crops: int = 10  # of a batch
-    synthetic_crops: int = 14
+    voice_share: float = 0.85  # of synthetic speech comes from stored voices, if there are any
+    real_crops: int = 14  # of a batch
+    synthetic_crops: int = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MouthPlan:
     """How to train the mouth network."""
 
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace = field(
+        default_factory=lambda: Pace(steps=330, learning_rate=2e-3, weight_decay=0.02)
+    )
     dropout: float = 0.3
-    loss: LossWeights = field(default_factory=LossWeights)
+    loss: LossWeights = field(
+        default_factory=lambda: LossWeights(speed=0.3, shut=0.6, likeness=2.0)
+    )
 
 
 class Batches:
@@ -85,30 +91,31 @@ def prepare(clips: Sequence[TalkingClip]) -> tuple[list[TalkingClip], VisemeTabl
     return even, VisemeTable.fit(even, common), common
 
 
-def clip_shares(clips: Sequence[TalkingClip]) -> list[float]:
-    """How often each clip is drawn: an identity counts by the root of its length."""
-    seconds: Counter[str] = Counter()
+def identity_shares(clips: Sequence[TalkingClip]) -> dict[str, float]:
+    """How often each person is heard: by the root of the seconds there are, up to a minute."""
+    seconds: defaultdict[str, float] = defaultdict(float)
     for clip in clips:
-        seconds[clip.identity] += clip.seconds  # type: ignore[assignment]  # a sum, not a count
-    return [clip.seconds / np.sqrt(seconds[clip.identity]) for clip in clips]
+        seconds[clip.identity] += clip.seconds
+    return {identity: min(length, _MOST_S) ** 0.5 for identity, length in seconds.items()}
 
 
 def make_rounds(
     mixture: Mixture, seed: int, clips: Sequence[TalkingClip], table: VisemeTable, voices: Voices
 ) -> Iterator[Samplers]:
     """Fresh programmes, real and synthetic, as often as asked."""
-    espeak, shares = synthesiser(), clip_shares(clips)
+    espeak, shares = synthesiser(), identity_shares(clips)
     for number in range(mixture.rounds):
         generator = np.random.default_rng([seed, number])
-        made_up = synthetic_items(espeak, table, generator)
+        made_up = synthetic_speakers(espeak, table, generator)
         if voices:
-            stored = voice_items(voices, table, generator)
-            made_up = mixed_items(made_up, stored, mixture.voice_share, generator)
-        items = (real_items(clips, shares, generator), made_up)
+            stored = voice_speakers(voices, table, generator)
+            made_up = mixed_speakers(made_up, stored, mixture.voice_share, generator)
+        speakers = (real_speakers(clips, shares, generator), made_up)
         minutes = (mixture.real_minutes, mixture.synthetic_minutes)
         began = time.monotonic()
         real, synthetic = (
-            programmes(kind, length, generator) for kind, length in zip(items, minutes, strict=True)
+            programmes(kind, length, generator)
+            for kind, length in zip(speakers, minutes, strict=True)
         )
         print(f"round {number}: programmes made in {time.monotonic() - began:.0f} s", flush=True)
         yield Sampler(real), Sampler(synthetic)

@@ -50,9 +50,7 @@ class Plan:
     denoiser: DenoiserPlan = field(default_factory=DenoiserPlan)
     mixture: Mixture = field(default_factory=Mixture)
     windows: Mixture = field(  # of the denoiser
-        default_factory=lambda: Mixture(
-            rounds=1, real_minutes=50, synthetic_minutes=130, real_crops=6, synthetic_crops=10
-        )
+        default_factory=lambda: Mixture(rounds=1, real_crops=10, synthetic_crops=6)
     )
 
     def with_seed(self, seed: int) -> "Plan":

@@ -1,6 +1,7 @@
 """Programmes: half a minute of what a microphone might hear, and the mouth that belongs to it.
 
-Utterances follow each other with pauses, each at its own level, in one room with one noise.
+One voice says one thing after another with pauses, each at its own level, in one room with one
+noise.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,15 +18,16 @@ from engine.portrait.landmarks import Floats
 from engine.portrait.mel import MelStream
 from engine.training import acoustics
 from engine.training.corpus import TalkingClip
-from engine.training.speech import Espeak, Speech, utterances
+from engine.training.speech import Espeak, Speech, espeak_voices
 from engine.training.visemes import VisemeTable
 
 Item: TypeAlias = tuple[Samples, Floats]  # [640 frames], [frames, 9]
+Speakers: TypeAlias = Iterator[Iterator[Item]]  # each endless, and one voice
 Generator = np.random.Generator
 
 _SECONDS = 30.0
 _USUAL_LEVEL_DB, _GAIN_DB, _ITEM_GAIN_DB = -26.0, 18.0, 5.0
-_NOISY_SHARE, _NOISE_BELOW_DB = 0.6, (5.0, 30.0)
+_NOISY_SHARE, _NOISE_BELOW_DB = 0.25, (5.0, 30.0)
 _FAINT_NOISE_DB = (-90.0, -60.0)
 _ECHO_SHARE = 0.4
 _PAUSE_S = (0.1, 1.6)
@@ -44,33 +46,57 @@ class Programme:
     weight: Floats  # [frames], 0 where the truth is not known
 
 
-def real_items(
-    clips: Sequence[TalkingClip], shares: Sequence[float], generator: Generator
-) -> Iterator[Item]:
-    """Endless clips, drawn by `shares`, each a little faster and higher or slower and lower."""
-    probability = np.asarray(shares) / np.sum(shares)
+def real_speakers(
+    clips: Sequence[TalkingClip], shares: Mapping[str, float], generator: Generator
+) -> Speakers:
+    """Endless people, drawn by the `shares` of their identities."""
+    people = list(shares)
+    probability = np.array(list(shares.values())) / sum(shares.values())
+    while True:
+        person = people[generator.choice(len(people), p=probability)]
+        yield real_items([clip for clip in clips if clip.identity == person], generator)
+
+
+def real_items(clips: Sequence[TalkingClip], generator: Generator) -> Iterator[Item]:
+    """Endless clips, each time a little faster and higher or slower and lower."""
+    seconds = np.array([clip.seconds for clip in clips])
+    probability = seconds / seconds.sum()
     while True:
         clip = clips[generator.choice(len(clips), p=probability)]
         percent = int(generator.integers(*_STRETCH_PERCENT))
         yield acoustics.stretched(clip.samples, clip.mouth, percent)
 
 
-def synthetic_items(espeak: Espeak, table: VisemeTable, generator: Generator) -> Iterator[Item]:
-    """Endless synthetic speech with the motion that its phones ask for."""
+def synthetic_speakers(espeak: Espeak, table: VisemeTable, generator: Generator) -> Speakers:
+    """Endless synthetic voices."""
+    for speech in espeak_voices(espeak, generator):
+        yield synthetic_items(speech, table)
+
+
+def synthetic_items(spoken: Iterator[Speech], table: VisemeTable) -> Iterator[Item]:
+    """Speech with the motion that its phones ask for."""
     size = TIMING.samples_per_frame
-    for speech in utterances(espeak, generator):
+    for speech in spoken:
         frames = -(-len(speech.samples) // size)
         padded = np.pad(speech.samples, (0, frames * size - len(speech.samples)))
         yield padded, table.motion(speech.visemes, frames)
 
 
-def voice_items(
+def voice_speakers(
     voices: Mapping[str, Sequence[Speech]], table: VisemeTable, generator: Generator
-) -> Iterator[Item]:
-    """Endless stored speech, every voice as often, each time of another throat and pace."""
-    names, size = sorted(voices), TIMING.samples_per_frame
+) -> Speakers:
+    """Endless stored voices, every one as often."""
+    names = sorted(voices)
     while True:
-        spoken = voices[names[int(generator.integers(len(names)))]]
+        yield voice_items(voices[names[int(generator.integers(len(names)))]], table, generator)
+
+
+def voice_items(
+    spoken: Sequence[Speech], table: VisemeTable, generator: Generator
+) -> Iterator[Item]:
+    """Endless stored speech of one voice, each time of another throat and pace."""
+    size = TIMING.samples_per_frame
+    while True:
         speech = spoken[int(generator.integers(len(spoken)))]
         frames = -(-len(speech.samples) // size)
         padded = np.pad(speech.samples, (0, frames * size - len(speech.samples)))
@@ -78,9 +104,9 @@ def voice_items(
         yield acoustics.stretched(padded, table.motion(speech.visemes, frames), percent)
 
 
-def mixed_items(
-    first: Iterator[Item], second: Iterator[Item], share: float, generator: Generator
-) -> Iterator[Item]:
+def mixed_speakers(
+    first: Speakers, second: Speakers, share: float, generator: Generator
+) -> Speakers:
     """From `second` with probability `share`, else from `first`."""
     while True:
         yield next(second if generator.random() < share else first)
@@ -110,11 +136,11 @@ def programme(items: Iterator[Item], generator: Generator) -> Programme:
     return Programme(features, np.concatenate(mouths), np.concatenate(weights))
 
 
-def programmes(items: Iterator[Item], minutes: float, generator: Generator) -> list[Programme]:
+def programmes(speakers: Speakers, minutes: float, generator: Generator) -> list[Programme]:
     """At least `minutes` of programmes."""
     made: list[Programme] = []
     while sum(len(one.weight) for one in made) * TIMING.frame_s < minutes * 60:
-        made.append(programme(items, generator))
+        made.append(programme(next(speakers), generator))
     return made
 
 

@@ -163,15 +163,23 @@ def sentences(language: str) -> list[str]:
     return (_SENTENCES / f"{language}.txt").read_text(encoding="utf-8").splitlines()
 
 
-def utterances(espeak: Espeak, generator: np.random.Generator) -> Iterator[Speech]:
-    """Endless varied speech: sentences, salads of their words and made-up words."""
+def espeak_voices(espeak: Espeak, generator: np.random.Generator) -> Iterator[Iterator[Speech]]:
+    """Endless voices, each with endless varied speech."""
     texts = {file.stem: sentences(file.stem) for file in sorted(_SENTENCES.glob("*.txt"))}
     languages = list(_LANGUAGES)
     share = np.array([_LANGUAGES[language][1] for language in languages], float)
     while True:
         language = str(generator.choice(languages, p=share / share.sum()))
         known = texts.get(_LANGUAGES[language][0])
-        yield espeak.speak(_text(known, generator), _voice(language, generator))
+        yield utterances(espeak, _voice(language, generator), known, generator)
+
+
+def utterances(
+    espeak: Espeak, voice: Voice, known: list[str] | None, generator: np.random.Generator
+) -> Iterator[Speech]:
+    """Endless speech: sentences of those `known`, salads of their words and made-up words."""
+    while True:
+        yield espeak.speak(_text(known, generator), voice)
 
 
 def _voice(language: str, generator: np.random.Generator) -> Voice:

@@ -11,7 +11,7 @@ from engine.training.foretelling import (
     Mixture,
     MouthPlan,
     Samplers,
-    clip_shares,
+    identity_shares,
     train_mouth,
 )
 from engine.training.loop import Log, Pace
@@ -53,10 +53,10 @@ def test_programmes_are_made_anew_once_a_round() -> None:
     assert seen == [1, 1, 2, 2]
 
 
-def test_a_person_counts_by_the_root_of_their_minutes() -> None:
+def test_a_person_counts_by_the_root_of_their_seconds() -> None:
     def clip(identity: str, frames: int) -> TalkingClip:
         sound, mouth = np.zeros(640 * frames, np.float32), np.zeros((frames, 9), np.float32)
         return TalkingClip("name", identity, "real", sound, mouth)
 
-    shares = clip_shares([clip("much", 800), clip("much", 800), clip("little", 100)])
-    assert shares[0] + shares[1] == pytest.approx(4 * shares[2])
+    shares = identity_shares([clip("much", 400), clip("much", 400), clip("little", 50)])
+    assert shares["much"] == pytest.approx(4 * shares["little"])

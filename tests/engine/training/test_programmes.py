@@ -1,10 +1,11 @@
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from engine.portrait.mel import BANDS
 from engine.training.corpus import TalkingClip
-from engine.training.programmes import Item, Programme, programme, programmes, real_items
+from engine.training.programmes import Item, Programme, programme, programmes, real_speakers
 
 
 def beeps(seed: int = 0) -> Iterator[Item]:
@@ -43,18 +44,18 @@ def test_is_the_same_for_the_same_seed() -> None:
 
 
 def test_makes_as_many_minutes_as_asked() -> None:
-    result = programmes(beeps(), 1.1, np.random.default_rng(0))
+    result = programmes(itertools.repeat(beeps()), 1.1, np.random.default_rng(0))
     assert len(result) == 3
 
 
-def test_real_items_come_by_their_shares_in_several_voices() -> None:
+def test_people_come_by_their_shares_in_several_voices() -> None:
     clips = [
         TalkingClip(
             name, name, "real", np.full(640 * 50, level, np.float32), np.zeros((50, 9), np.float32)
         )
         for name, level in (("often", 0.1), ("never", 0.9))
     ]
-    items = real_items(clips, [1.0, 0.0], np.random.default_rng(0))
-    drawn = [next(items) for _ in range(10)]
+    people = real_speakers(clips, {"often": 1.0, "never": 0.0}, np.random.default_rng(0))
+    drawn = [next(person) for person in itertools.islice(people, 10)]
     assert all(sound.max() < 0.5 for sound, _ in drawn)
     assert len({len(mouth) for _, mouth in drawn}) > 3

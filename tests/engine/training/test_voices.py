@@ -5,7 +5,7 @@ import pytest
 
 from engine.training.corpus import CorpusError
 from engine.training.make_voices import phones_of
-from engine.training.programmes import mixed_items, voice_items
+from engine.training.programmes import mixed_speakers, voice_speakers
 from engine.training.visemes import VisemeTable
 from engine.training.voices import Utterance, read_voice, read_voices, save_voice
 
@@ -52,16 +52,17 @@ def test_items_of_voices_are_in_step_and_open_where_a_vowel_is(tmp_path: Path) -
     save_voice(tmp_path / "anna.npz", "ipa", PAIR[:1])
     generator = np.random.default_rng(0)
     table = VisemeTable.fit([], SCALE)
-    sound, mouth = next(voice_items(read_voices(tmp_path), table, generator))
+    sound, mouth = next(next(voice_speakers(read_voices(tmp_path), table, generator)))
     assert len(sound) == 640 * len(mouth)
     half = len(mouth) // 2
     assert mouth[half + 3 : -3, 0].mean() > mouth[2 : half - 3, 0].mean() + 0.1
 
 
-def test_items_are_mixed_by_share() -> None:
+def test_speakers_are_mixed_by_share() -> None:
     generator = np.random.default_rng(0)
     item = np.zeros(640, np.float32), np.zeros((1, 9), np.float32)
     other = np.ones(640, np.float32), np.ones((1, 9), np.float32)
-    mixed = mixed_items(iter([item] * 400), iter([other] * 400), 0.75, generator)
-    share = np.mean([next(mixed)[0][0] for _ in range(300)])
+    first, second = ([iter([one]) for _ in range(400)] for one in (item, other))
+    mixed = mixed_speakers(iter(first), iter(second), 0.75, generator)
+    share = np.mean([next(next(mixed))[0][0] for _ in range(300)])
     assert 0.65 < share < 0.85
