@@ -54,13 +54,19 @@ class PromptPictures:
         if self._next is None:
             self._next, self._source = packet.sequence_number, packet.ssrc
         if self._ahead(packet.sequence_number) >= _SEQUENCE_NUMBERS // 2:
-            return False, None  # a duplicate, or too late
+            return False, self._pass_on(self._take_whole())  # a duplicate, or too late
         self._waiting[packet.sequence_number] = packet
         gives_up = len(self._waiting) > _WINDOW_PACKETS
         if gives_up:
             self._skip_gap()
-        whole = self._take_whole()
-        return gives_up, whole if self.passes_on else None
+        return gives_up, self._pass_on(self._take_whole())
+
+    def has_whole(self) -> bool:
+        """Whether one more picture is complete: what came late lets several go."""
+        return self._whole() is not None
+
+    def _pass_on(self, whole: JitterFrame | None) -> JitterFrame | None:
+        return whole if self.passes_on else None
 
     def _ahead(self, number: int) -> int:
         assert self._next is not None
@@ -74,13 +80,18 @@ class PromptPictures:
         self._next = newest
 
     def _take_whole(self) -> JitterFrame | None:
+        found = self._whole()
+        return None if found is None else self._release(*found)
+
+    def _whole(self) -> tuple[list[RtpPacket], int] | None:
+        """The packets of the next picture and the number after them, if all are there."""
         parts: list[RtpPacket] = []
         number = self._next
         while number in self._waiting:
             parts.append(self._waiting[number])
             number = (number + 1) % _SEQUENCE_NUMBERS
             if parts[-1].marker:
-                return self._release(parts, number)
+                return parts, number
         return None
 
     def _release(self, parts: list[RtpPacket], following: int) -> JitterFrame:
@@ -96,10 +107,22 @@ class PromptPictures:
 
 
 def replace_buffer(receiver: RTCRtpReceiver, buffer: PromptPictures) -> None:
-    """Give a receiver a buffer of ours, before its first packet."""
+    """Give a receiver of pictures a buffer of ours, before its first packet.
+
+    aiortc takes one picture for each packet that comes. After a gap was filled several are
+    complete; they would stay behind by as many for the rest of the call.
+    """
     if not hasattr(receiver, _BUFFER_NAME):
         raise RuntimeError(f"RTCRtpReceiver has no {_BUFFER_NAME}: expected aiortc 1.16")
     setattr(receiver, _BUFFER_NAME, buffer)
+    handle_packet = receiver._handle_rtp_packet
+
+    async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+        await handle_packet(packet, arrival_time_ms)
+        while buffer.has_whole():
+            await handle_packet(packet, arrival_time_ms)
+
+    receiver._handle_rtp_packet = handle  # type: ignore[method-assign]
 
 
 def developed(film: Iterable[JitterFrame]) -> Iterator[Picture]:

@@ -57,6 +57,18 @@ def test_a_lost_packet_is_given_up_and_a_key_frame_asked_for() -> None:
     assert answers[-1][1] is not None
 
 
+def test_what_stood_behind_a_late_packet_can_be_taken_at_once() -> None:
+    packets, buffer = film(4, 1), PromptPictures()
+    buffer.add(packets[0])
+    for number in (2, 3):
+        assert buffer.add(packets[number]) == (False, None)
+    assert not buffer.has_whole()
+    assert buffer.add(packets[1])[1] is not None
+    assert buffer.has_whole()
+    assert [buffer.add(packets[1])[1] is not None for _ in range(3)] == [True, True, False]
+    assert not buffer.has_whole()
+
+
 def test_what_is_missing_is_known_until_it_comes() -> None:
     packets, buffer = film(4, 2, 65_533), PromptPictures()
     for number in (0, 1, 4, 5):
