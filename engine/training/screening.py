@@ -155,18 +155,29 @@ def _against_sound(samples: Samples) -> str | None:
     return f"no speech: sound in {share:.0%} of the time" if share < _SPEECH_SHARE else None
 
 
-def _against_sync(samples: Samples, opening: Doubles, stated: int) -> str | None:
-    """Only what surely is out of step: loudness follows the lips of fluent speech but weakly."""
+def agreement(samples: Samples, opening: Doubles) -> dict[int, float]:
+    """How well loudness and lips [frames] agree, by how many frames the lips come later."""
     hops = MelStream().push(samples).loudness
     frames = min(len(opening), len(hops) // HOPS_PER_FRAME)
     loud = hops[: frames * HOPS_PER_FRAME].reshape(frames, -1).mean(axis=1).astype(np.float64)
-    by_lag = {
+    return {
         lag: _at_lag(opening[:frames], loud, lag)
         for lag in range(-_FARTHEST_LAG, _FARTHEST_LAG + 1)
         if abs(lag) <= frames // _LEAST_LENGTHS
     }
-    near = max((r for lag, r in by_lag.items() if abs(lag - stated) <= _NEAR_LAG), default=0.0)
+
+
+def clear_lag(by_lag: Mapping[int, float]) -> int:
+    """The lag at which sound and lips surely agree; 0 where nothing is sure."""
     best = max(by_lag, key=lambda lag: by_lag[lag])
+    return best if by_lag[best] >= _SURELY_ALIKE else 0
+
+
+def _against_sync(samples: Samples, opening: Doubles, stated: int) -> str | None:
+    """Only what surely is out of step: loudness follows the lips of fluent speech but weakly."""
+    by_lag = agreement(samples, opening)
+    near = max((r for lag, r in by_lag.items() if abs(lag - stated) <= _NEAR_LAG), default=0.0)
+    best = clear_lag(by_lag)
     if by_lag[best] >= _SURELY_ALIKE and by_lag[best] - near > _CLEARLY_BETTER:
         return f"out of sync: sound and lips agree at {best} frames, stated is {stated}"
     return None
