@@ -14,8 +14,8 @@ import numpy as np
 from engine.portrait.geometry import Doubles
 from engine.portrait.landmarks import Floats
 
-_STEEPEST_SQUEEZE = -0.6  # steps stay bounded where skin is pushed together
-_ROUNDS = 3  # of the fixed-point iteration
+_LEAST_ROUNDS, _MOST_ROUNDS = 3, 8  # of the iteration; a lid that closes needs the most
+_SETTLED_PIXELS = 0.5
 _STIFFNESS = 1e-4  # regularisation: near-coincident landmarks may disagree a little
 
 
@@ -118,22 +118,26 @@ class Patch:
     def backward(self, forward: Floats) -> Floats:
         """The backward displacement [rows, columns, 2]: what lands here came from there.
 
-        Newton steps with the diagonal of the Jacobian, so that skin may stretch several times.
+        Newton steps with the diagonal of the Jacobian where skin stretches, which it may do several
+        times over, and plain ones where it is pushed together: there Newton's go astray.
         """
         rows, columns = self.grid
         ys, xs = np.mgrid[:rows, :columns].astype(np.float32)
         growth = np.stack(
             [np.gradient(forward[..., 0], axis=1), np.gradient(forward[..., 1], axis=0)], -1
         )
-        slope = 1 + np.maximum(growth / np.float32(self.step), _STEEPEST_SQUEEZE)
+        slope = 1 + np.maximum(growth / np.float32(self.step), 0)
         known = np.concatenate([forward, slope], -1)
         back = np.zeros_like(forward)
-        for _ in range(_ROUNDS):
+        for done in range(1, _MOST_ROUNDS + 1):
             source_x, source_y = xs + back[..., 0] / self.step, ys + back[..., 1] / self.step
             found = cv2.remap(
                 known, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
-            back -= (back + found[..., :2]) / found[..., 2:]
+            change = (back + found[..., :2]) / found[..., 2:]
+            back -= change
+            if done >= _LEAST_ROUNDS and np.abs(change).max() < _SETTLED_PIXELS:
+                break
         return back
 
     def full_size(self, back: Floats) -> Floats:

@@ -76,6 +76,7 @@ class _Pose:
 
     coefficients: Floats
     rigid: Rigid
+    carried: Floats  # [2] whole pixels by which the box goes along, so that the rest is small
 
 
 class Renderer:
@@ -107,19 +108,22 @@ class Renderer:
         frame = self._scene.still.copy()
         frame[rig.head.box.rows, rig.head.box.columns] = self._head(shape, rigid)
         jaw = float(motion[Channel.JAW_OPEN])
-        self._aperture(frame, self._mouth_sheets, _Pose(shape, rigid), self._mouth(jaw, rigid))
+        carried = self._carried(rig.mouth, rigid)
+        mouth = self._mouth(jaw, rigid, carried)
+        self._aperture(frame, self._mouth_sheets, _Pose(shape, rigid, carried), mouth)
         gaze = motion[[Channel.GAZE_LEFT, Channel.GAZE_UP]]
         eyes = zip(rig.eyes, self._eye_sheets, self._scene.eyes, _BLINKS, strict=True)
         for aperture, sheets, eye, blink in eyes:
             lids = np.append(shape, np.clip(motion[blink], 0, 1)).astype(np.float32)
-            ball = eye.paint(gaze, self._fixed(aperture, rigid))
+            carried = self._carried(aperture, rigid)
+            ball = eye.paint(gaze, self._fixed(aperture, rigid, carried))
             behind = _Behind(lambda *_, ball=ball: ball)
-            self._aperture(frame, sheets, _Pose(lids, rigid), behind)
+            self._aperture(frame, sheets, _Pose(lids, rigid, carried), behind)
         return frame
 
-    def _mouth(self, jaw_cm: float, rigid: Rigid) -> "_Behind":
+    def _mouth(self, jaw_cm: float, rigid: Rigid, carried: Floats) -> "_Behind":
         mouth, rig = self._scene.mouth, self._scene.rig
-        skull = self._fixed(rig.mouth, rigid)
+        skull = self._fixed(rig.mouth, rigid, carried)
         down = skull[:, :2] @ mouth.down * max(jaw_cm, 0.0) * rig.pixels_per_cm
         painter, box = self._painter, rig.mouth.box
         return _Behind(
@@ -127,14 +131,23 @@ class Renderer:
             None if painter is None else partial(painter.over, box=box, skull=skull),
         )
 
+    def _carried(self, aperture: Aperture, rigid: Rigid) -> Floats:
+        """Whole pixels [2] that an opening's middle moves by, as far as the frame allows."""
+        box, skull = aperture.box, self._fixed(aperture, rigid, np.zeros(2, np.float32))
+        middle = np.array([box.width, box.height], np.float32) / 2
+        moved = np.round(skull[:, :2] @ middle + skull[:, 2] - middle)
+        height, width = self._scene.still.shape[:2]
+        room = np.array([width - box.left - box.width, height - box.top - box.height])
+        return np.asarray(np.clip(moved, [-box.left, -box.top], room), np.float32)
+
     @staticmethod
-    def _fixed(aperture: Aperture, rigid: Rigid) -> Floats:
-        """The affine map [2, 3] of what is fixed to the skull, in the aperture's own pixels."""
+    def _fixed(aperture: Aperture, rigid: Rigid, carried: Floats) -> Floats:
+        """The affine map [2, 3] of what is fixed to the skull, in the carried box's own pixels."""
         depth = float(aperture.upper.position[2].mean())
         first = aperture.upper.position[:2, 0]
         corner = np.float32((aperture.upper.step - 1) / 2) - first  # the pivot, box-local
         matrix = rigid.turn[:2, :2]
-        shift = rigid.turn[:2, 2] * depth + rigid.shift[:2] + corner - matrix @ corner
+        shift = rigid.turn[:2, 2] * depth + rigid.shift[:2] + corner - matrix @ corner - carried
         return np.column_stack([matrix, shift]).astype(np.float32)
 
     def _head(self, shape: Floats, rigid: Rigid) -> Picture:
@@ -163,13 +176,15 @@ class Renderer:
         if behind.finish:
             painted = behind.finish(painted, np.asarray(np.clip(0.5 - nearer, 0, 1), np.float32))
         box = sheets[0].patch.box
-        target = frame[box.rows, box.columns]
+        left, top = np.array([box.left, box.top]) + pose.carried.astype(int)
+        target = frame[top : top + box.height, left : left + box.width]
         target[:] = _blend(painted, np.ascontiguousarray(target), sheets[0].feather)
 
     @staticmethod
     def _slide(sheet: "_Sheet", pose: "_Pose") -> tuple[Picture, Floats]:
         """One layer in its place: colour [height, width, 3], pixels inside its edge."""
-        back = sheet.patch.backward(sheet.patch.forward(pose.coefficients, pose.rigid))
+        forward = sheet.patch.forward(pose.coefficients, pose.rigid) - pose.carried
+        back = sheet.patch.backward(forward)
         places = sheet.pixels + sheet.patch.full_size(back)
         slid = cv2.remap(
             sheet.skin, places, _NO_MAP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

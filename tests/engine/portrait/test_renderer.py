@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 import pytest
 
 from engine.portrait.channels import CHANNELS, Channel, lip_gap
 from engine.portrait.geometry import PoseSolver
 from engine.portrait.landmarks import Face, FaceLandmarker, Floats
-from engine.portrait.renderer import Renderer, Scene
+from engine.portrait.renderer import Renderer, Scene, rigid_motion
 
 Look: TypeAlias = Callable[..., Face]
 TEN_DEGREES = float(np.radians(10))
@@ -125,3 +126,30 @@ def test_wild_motion_is_bounded(renderer: Renderer) -> None:
 def test_a_wrong_vector_is_named(renderer: Renderer) -> None:
     with pytest.raises(ValueError, match="20 channels"):
         renderer.render(np.zeros(7, np.float32))
+
+
+def test_lids_that_close_come_from_one_place_each(renderer: Renderer, scene: Scene) -> None:
+    rig = scene.rig
+    lids = np.append(rig.rest, 1).astype(np.float32)
+    still = rigid_motion(motion(), rig)
+    for aperture in rig.eyes:
+        patch = aperture.upper
+        forward = patch.forward(lids, still)
+        back = patch.backward(forward)
+        rows, columns = np.mgrid[: patch.grid[0], : patch.grid[1]].astype(np.float32)
+        places = columns + back[..., 0] / patch.step, rows + back[..., 1] / patch.step
+        found = cv2.remap(
+            forward, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )  # how those that landed here moved
+        assert np.abs(back + found).max() < 1
+
+
+@pytest.mark.parametrize("way", [-1.0, 1.0])
+def test_eyes_and_mouth_go_along_with_a_head_that_moves_far(
+    look: Look, way: float, solver: PoseSolver
+) -> None:
+    still = look()
+    far = look(SHIFT_LEFT=2.2 * way, YAW=0.27 * way, SHIFT_NEAR=2.2)
+    assert eye_opening(far) == pytest.approx(eye_opening(still), rel=0.25)
+    meshes = [solver.solve(face.points, 512, 512).mesh for face in (still, far)]
+    assert np.abs(meshes[0] - meshes[1])[[33, 133, 159, 145, 362, 263, 386, 374]].max() < 0.8
