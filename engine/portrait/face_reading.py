@@ -18,7 +18,7 @@ _EYEBALL_WIDTHS = 0.45  # radius of the eyeball in eye widths: 1.2 cm of 2.66 cm
 _IRIS_AHEAD = 0.16  # of the eye's width, by which the iris stands before the line of the corners
 _SHUT = 0.45  # of the usual opening: what landmarks still say of a closed eye
 _SQUINT = 0.1  # of the usual opening, by which lids differ without meaning it
-_PIVOT_CM = np.array([0.0, -3.6, -2.6])  # about which the renderer turns a head
+PIVOT_CM = np.array([0.0, -3.6, -2.6])  # about which the renderer turns a head
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def read_face(face: Face, solver: PoseSolver, width: int, height: int) -> FaceRe
     around = [index for pair in _CORNERS for index in pair]
     vector[Channel.BROWS_UP] -= posed.mesh[around, 1].mean()  # so that no error of pose is left
     vector[[Channel.YAW, Channel.PITCH, Channel.ROLL]] = posed.angles
-    place = posed.pose[:3, :3] @ _PIVOT_CM + posed.pose[:3, 3]
+    place = posed.pose[:3, :3] @ PIVOT_CM + posed.pose[:3, 3]
     vector[[Channel.SHIFT_LEFT, Channel.SHIFT_UP]] = place[:2]
     vector[Channel.SHIFT_NEAR] = -place[2]  # the distance
     for channel, corners, lids in zip(

@@ -67,6 +67,28 @@ class Posed:
         return yaw, pitch, roll
 
 
+def head_turn(yaw: float, pitch: float, roll: float) -> Doubles:
+    """The rotation [3, 3] whose `Posed.angles`, in radians, are these."""
+    cos, sin = np.cos, np.sin
+    about_y = np.array([[cos(yaw), 0, sin(yaw)], [0, 1, 0], [-sin(yaw), 0, cos(yaw)]])
+    about_x = np.array([[1, 0, 0], [0, cos(pitch), sin(pitch)], [0, -sin(pitch), cos(pitch)]])
+    about_z = np.array([[cos(roll), -sin(roll), 0], [sin(roll), cos(roll), 0], [0, 0, 1]])
+    return np.asarray(about_y @ about_x @ about_z)
+
+
+def into_room(places: Doubles, distances: Doubles, width: int, height: int) -> Doubles:
+    """Places in a picture [..., 2] and distances from the camera [...] -> points [..., 3]."""
+    screen = (places / (width, height) - 0.5) * _extent(width, height) * (1, -1)
+    return np.concatenate([screen * distances[..., None] / _NEAR, -distances[..., None]], axis=-1)
+
+
+def into_picture(points: Doubles, width: int, height: int) -> Doubles:
+    """Points before the camera [..., 3] in centimetres -> where a picture shows them [..., 2]."""
+    screen = points[..., :2] / -points[..., 2:] * _NEAR
+    places = (screen * (1, -1) / _extent(width, height) + 0.5) * (width, height)
+    return np.asarray(places)
+
+
 class PoseSolver:
     """Fits the canonical face to landmarks."""
 
@@ -77,9 +99,7 @@ class PoseSolver:
 
     def solve(self, points: Floats, width: int, height: int) -> Posed:
         """Pose and pose-free mesh of landmarks [478 or 468, 3] in a width x height picture."""
-        view = np.array([width, height])
-        extent_y = 2 * _NEAR * np.tan(np.radians(_VIEW_DEGREES) / 2)
-        extent = np.array([extent_y * width / height, extent_y])
+        view, extent = np.array([width, height]), _extent(width, height)
         face = points[:MESH_POINTS].astype(np.float64)
         screen = np.empty_like(face)
         screen[:, :2] = (face[:, :2] / view - 0.5) * extent * (1, -1)
@@ -115,6 +135,12 @@ class PoseSolver:
         scale = float(((centred @ turn.T) * target * weights).sum() / spread)
         shift = ((target - scale * source @ turn.T) * weights).sum(0) / self._total
         return scale, turn, shift
+
+
+def _extent(width: int, height: int) -> Doubles:
+    """Width and height of the near plane that a picture shows."""
+    extent_y = 2 * _NEAR * np.tan(np.radians(_VIEW_DEGREES) / 2)
+    return np.array([extent_y * width / height, extent_y])
 
 
 def _number(value: int | bytes | float) -> float:

@@ -52,7 +52,7 @@ class Loop:
         self._last = frames - 1
         self._ease = min(_EASE_FRAMES, self._last / 4)
 
-    def place(self, frame: int) -> float:
+    def place(self, frame: float) -> float:
         """Where in the film frame number `frame` of the performance is; the first pass is exact."""
         if self._last < 1:
             return 0.0
@@ -67,7 +67,7 @@ class Loop:
             away = since - self._ease
         return away if turn % 2 else self._last - away
 
-    def at(self, motion: Floats, frame: int) -> Floats:
+    def at(self, motion: Floats, frame: float) -> Floats:
         """The motion [channels] there, between two frames where it has to be."""
         place = self.place(frame)
         first = min(int(place), self._last)

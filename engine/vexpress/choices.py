@@ -95,6 +95,11 @@ def choose_strategy(flags: Flags) -> Strategy:
         return Strategy.NAIVE_RETARGET if follows else Strategy.FIX_FACE
     if strategy.needs_track and given is None:
         raise AvatarError(f"--retarget_strategy {strategy}: needs --kps_path or --reference_video")
+    if strategy is Strategy.POSE_RETARGET and flags.reference_video is None:
+        raise AvatarError(
+            f"--retarget_strategy {strategy}: needs --reference_video, since three face points do "
+            "not tell how a head is turned"
+        )
     if flags.reference_video is not None and not strategy.needs_track:
         raise AvatarError(f"--retarget_strategy {strategy}: leaves no use for --reference_video")
     return strategy

@@ -56,7 +56,7 @@ class Flags:
     ] = None
     retarget_strategy: Annotated[
         Strategy | None,
-        flag("retarget_strategy", "fix_face if not given; naive_retarget where one is followed."),
+        flag("retarget_strategy", "Else fix_face; naive_retarget where one is followed."),
     ] = None
     expression_strength: Annotated[
         float, flag("expression_strength", "0.0 to 2.0, times --audio_attention_weight.")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from engine.api import BadPictureError, NoFaceError, Picture
-from engine.portrait.landmarks import FaceLandmarker, Region
+from engine.portrait.landmarks import Face, FaceLandmarker, Region
 from engine.vexpress.kps import Points, TrackError
 
 # Landmarks that surround each eye: outer corner, inner corner, middle of each lid.
@@ -30,10 +30,15 @@ def points_from_landmarks(landmarks: Points) -> Points:
 
 def find_points(landmarker: FaceLandmarker, picture: Picture, height: int, width: int) -> Points:
     """The points of the largest face, in pixels of the picture resized to `height` x `width`."""
+    return points_from_landmarks(find_face(landmarker, picture, height, width).points)
+
+
+def find_face(landmarker: FaceLandmarker, picture: Picture, height: int, width: int) -> Face:
+    """The largest face, in pixels of the picture resized to `height` x `width`."""
     face = landmarker.find(_resized(picture, height, width))
     if face is None:
         raise NoFaceError("no face found, expected one that looks towards the camera")
-    return points_from_landmarks(face.points)
+    return face
 
 
 def follow_points(

@@ -20,8 +20,9 @@ from engine.vexpress.drawn_noise import DrawnNoise
 from engine.vexpress.driver import Track, follow_film
 from engine.vexpress.exact_clip import check_streamable
 from engine.vexpress.film import RatedFilmWriter
+from engine.vexpress.head_film import read_head_film
 from engine.vexpress.images import LATENT_PIXELS, check_size
-from engine.vexpress.keypoints import find_points
+from engine.vexpress.keypoints import find_face, find_points
 from engine.vexpress.kps import Points, TrackError, check_places, fit_track, read_track
 from engine.vexpress.pipeline import (
     ClipInputs,
@@ -38,6 +39,7 @@ from engine.vexpress.retarget import Strategy, retarget
 from engine.vexpress.sampling import ClipConditions, Sampling
 from engine.vexpress.scheduler import Scheduler
 from engine.vexpress.slots import Networks
+from engine.vexpress.solid_face import SolidFace
 from engine.vexpress.windows import Clip, ClipRules, plan_clip
 from engine.video import FilmError, check_target
 
@@ -226,6 +228,11 @@ def _points(job: ClipJob, portrait: Picture, clip: Clip) -> Points:
         own = find_points(landmarker, portrait, job.height, job.width)
     else:
         own = _single(job.portrait_points)
+    if job.film is not None and job.strategy is Strategy.POSE_RETARGET:
+        face = find_face(landmarker, portrait, job.height, job.width)
+        solid = SolidFace.of_face(own, face, job.width, job.height)
+        film = read_head_film(job.film, float(clip.frames / clip.frame_rate_hz))
+        return _checked(film.move(solid, clip.frames, clip.frame_rate_hz))
     fitted = np.repeat(own[None], clip.frames, axis=0)
     if job.strategy.needs_track or Quirk.UNUSED_TRACK_OPENED in job.quirks:
         track = _track(job, landmarker, clip)
@@ -233,9 +240,13 @@ def _points(job: ClipJob, portrait: Picture, clip: Clip) -> Points:
             fitted = _fit(track, clip, cut=Quirk.TRACK_CUT in job.quirks)
         elif job.strategy.needs_track:
             raise TrackError(f"{job.strategy}: needs a track of face points or a film to follow")
-    moved = retarget(job.strategy, own, fitted, published_frame=Quirk.RETARGET_FRAME in job.quirks)
-    check_places(moved)
-    return moved
+    published_frame = Quirk.RETARGET_FRAME in job.quirks
+    return _checked(retarget(job.strategy, own, fitted, published_frame=published_frame))
+
+
+def _checked(track: Points) -> Points:
+    check_places(track)
+    return track
 
 
 def _single(path: Path) -> Points:

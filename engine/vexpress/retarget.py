@@ -16,12 +16,13 @@ NO_LIMIT = 10_000.0
 
 
 class Strategy(StrEnum):
-    """How a track moves the portrait's face; the published names."""
+    """How the portrait's face is moved; the published names, and one of our own."""
 
     FIX_FACE = "fix_face"
     NO_RETARGET = "no_retarget"
     OFFSET_RETARGET = "offset_retarget"
     NAIVE_RETARGET = "naive_retarget"
+    POSE_RETARGET = "pose_retarget"  # by a film's head in space, see `head_film`
 
     @property
     def needs_track(self) -> bool:
@@ -50,7 +51,12 @@ class Fit:
 def retarget(
     strategy: Strategy, portrait: Points, track: Points, *, published_frame: bool
 ) -> Points:
-    """`portrait` [3, 2] and a fitted `track` [frames, 3, 2] -> the points to draw."""
+    """`portrait` [3, 2] and a fitted `track` [frames, 3, 2] -> the points to draw.
+
+    Raises `TrackError`, for `POSE_RETARGET` too: three points do not tell how a head is turned.
+    """
+    if strategy is Strategy.POSE_RETARGET:
+        raise TrackError(f"{strategy}: needs a film, of a track it is not known how heads turn")
     if strategy is Strategy.FIX_FACE:
         return np.repeat(portrait[None], len(track), axis=0)
     if strategy is Strategy.NO_RETARGET:

@@ -88,6 +88,10 @@ def test_expression_scales_the_weight_that_was_said() -> None:
             Strategy.NO_RETARGET,
         ),
         ({"kps": Path("k.pth"), "retarget_strategy": Strategy.FIX_FACE}, Strategy.FIX_FACE),
+        (
+            {"reference_video": Path("v.mp4"), "retarget_strategy": Strategy.POSE_RETARGET},
+            Strategy.POSE_RETARGET,
+        ),
     ],
 )
 def test_who_is_given_is_followed(said: dict[str, Any], strategy: Strategy) -> None:
@@ -100,6 +104,10 @@ def test_contradictions_are_refused() -> None:
         ({"reference_video": film, "kps": track}, "expected one of them"),
         ({"reference_video": film, "retarget_strategy": Strategy.FIX_FACE}, "leaves no use"),
         ({"retarget_strategy": Strategy.OFFSET_RETARGET}, "needs --kps_path"),
+        (
+            {"kps": track, "retarget_strategy": Strategy.POSE_RETARGET},
+            "pose_retarget: needs --reference_video",
+        ),
     ):
         with pytest.raises(AvatarError, match=reason):
             read_job(flags(**said))

@@ -12,7 +12,7 @@ from engine.portraits import bundled_portraits
 from engine.vexpress.kps import Points, TrackError, write_track
 from engine.vexpress.production import ClipJob, read_inputs
 from engine.vexpress.quirks import Quirk
-from engine.vexpress.retarget import Strategy
+from engine.vexpress.retarget import Strategy, face_size
 from engine.vexpress.windows import ClipError
 from engine.video import FilmError
 from tests.engine.vexpress.films import write_driver
@@ -126,6 +126,29 @@ def test_a_film_is_followed_to_the_frame_that_the_clip_ends_with(
         assert len(track) == 8
         moved = float((track[-1] - track[0])[:, 0].mean())
         assert moved == pytest.approx(2 * (frames - 1), abs=1)
+
+
+@pytest.mark.slow
+def test_a_films_head_moves_the_portraits_own_points(job: ClipJob, tmp_path: Path) -> None:
+    write_driver(tmp_path / "driver.mp4", 9, step_pixels=4)
+    posed = replace(
+        job,
+        film=tmp_path / "driver.mp4",
+        strategy=Strategy.POSE_RETARGET,
+        portrait_points=None,
+        frame_rate_hz=25.0,
+    )
+    write_sound(job.sound, chirps(16_000, 1.0), 16_000)  # the film goes to and fro
+    track = read_inputs(posed)[2].track
+    own = read_inputs(replace(posed, strategy=Strategy.FIX_FACE, film=None))[2].track[0]
+    assert track.shape == (25, 3, 2)
+    middles = track[:, :, 0].mean(axis=1)
+    assert (np.diff(middles[:7]) > 0).all()
+    assert middles[:9].max() - middles[:9].min() == pytest.approx(8 * 2, abs=4)
+    assert np.abs(np.diff(middles)).max() < 4  # without a seam
+    np.testing.assert_allclose(track[4], own, atol=1.5)  # where it rests
+    for face in track:
+        np.testing.assert_allclose(face_size(face), face_size(own), rtol=0.04)
 
 
 def test_points_that_end_up_far_away_are_refused(job: ClipJob) -> None:

@@ -1,4 +1,4 @@
-"""Four ways to bring a track to a portrait, and the quirk in choosing a frame."""
+"""The published ways to bring a track to a portrait, and the quirk in choosing a frame."""
 
 import numpy as np
 import pytest
@@ -56,6 +56,11 @@ def test_a_face_without_size_is_refused(strategy: Strategy) -> None:
     flat = np.stack([np.full((3, 2), 9, np.float32)] * 2)
     with pytest.raises(TrackError, match="fall together"):
         retarget(strategy, PORTRAIT, flat, published_frame=False)
+
+
+def test_a_track_does_not_tell_how_a_head_is_turned() -> None:
+    with pytest.raises(TrackError, match="pose_retarget: needs a film"):
+        retarget(Strategy.POSE_RETARGET, PORTRAIT, TRACK, published_frame=False)
 
 
 def test_size_and_turn_do_not_change_with_place_and_roll() -> None:
