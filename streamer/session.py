@@ -250,7 +250,7 @@ class Session:
         while True:
             line = await self._lines.other_than(line)
             if line.microphone is not None:
-                await listen_to(line.microphone, self._stage)
+                await listen_to(line.microphone, self._stage, self._barge_in, self.interrupt)
 
     async def _look(self) -> None:
         line = None
