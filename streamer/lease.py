@@ -34,9 +34,11 @@ class Lease:
 
     def __init__(self, terms: LeaseTerms, now_s: float) -> None:
         self._terms = terms
+        self._patience_s = terms.silent_s + terms.away_s
         self._heard_s = now_s
         self._looked_s = now_s
         self._is_cut = False
+        self.has_left = False  # and may be back soon
         self._end_s = now_s + terms.limit_s
         self._end_reason = _TIME_LIMIT
         self._warn_at_s = list(WARN_AT_S)
@@ -52,8 +54,9 @@ class Lease:
         return None if math.isinf(left_s) else max(0.0, round(left_s, 1))
 
     def hear(self, now_s: float) -> None:
-        """The visitor gave a sign of life."""
-        self._heard_s = self._looked_s = now_s
+        """The visitor gave a sign of life; what comes late from one who left is none."""
+        if not self.has_left:
+            self._heard_s = self._looked_s = now_s
 
     def cut(self, now_s: float) -> None:
         """The connection broke."""
@@ -61,10 +64,20 @@ class Lease:
             self._is_cut = True
             self._heard_s = min(self._heard_s, now_s - self._terms.silent_s)
 
+    def leave(self, within_s: float, now_s: float) -> None:
+        """The visitor leaves, and may be back within a time: a page that is loaded again."""
+        self._is_cut = self.has_left = True
+        self._heard_s = now_s - max(0.0, self._patience_s - within_s)
+
+    def expect(self, now_s: float) -> None:
+        """The visitor is on the way, on another connection."""
+        self.has_left = False
+        self.hear(now_s)
+
     def resume(self, now_s: float) -> None:
         """The visitor is here, on this connection or on another."""
         self._is_cut = False
-        self.hear(now_s)
+        self.expect(now_s)
 
     def end_within(self, within_s: float, reason: str, now_s: float) -> Ending | None:
         """Let it end earlier than otherwise; what the visitor must be told."""
@@ -90,7 +103,6 @@ class Lease:
         self._looked_s = max(self._looked_s, now_s)
         if now_s >= self._end_s:
             return self._end_reason
-        patience_s = self._terms.silent_s + self._terms.away_s
-        if now_s - self._heard_s > patience_s:
-            return f"no heartbeat for {patience_s:g} s"
-        return None
+        if now_s - self._heard_s <= self._patience_s:
+            return None
+        return "the visitor left" if self.has_left else f"no heartbeat for {self._patience_s:g} s"

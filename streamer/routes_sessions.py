@@ -1,5 +1,6 @@
 """HTTP and websocket of sessions."""
 
+import time
 from http import HTTPStatus
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from streamer.signalling import (
     read_offer,
 )
 
+MAX_GRACE_S = 15.0
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 
@@ -93,9 +95,18 @@ async def interrupt_session(session_id: str, service: Serving) -> dict[str, int 
 
 
 @router.delete("/{session_id}", status_code=HTTPStatus.NO_CONTENT, summary="End a session")
-async def end_session(session_id: str, service: Serving) -> None:
-    """Hang up and release everything."""
-    await service.sessions.close(session_id, "ended by request")
+async def end_session(
+    session_id: str,
+    service: Serving,
+    grace_s: Annotated[
+        float, Query(ge=0, le=MAX_GRACE_S, description="Wait so long for the visitor's return.")
+    ] = 0,
+) -> None:
+    """Hang up and release everything; with a grace only if nobody takes the session back."""
+    if grace_s:
+        service.sessions.get(session_id).lease.leave(grace_s, time.monotonic())
+    else:
+        await service.sessions.close(session_id, "ended by request")
 
 
 @router.websocket("/{session_id}/audio")

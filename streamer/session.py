@@ -81,7 +81,7 @@ class Session:
         self._tally = Tally(metrics)
         self._stats = Stats(0, 0, 0, 0, 0.0, None, 0.0, False)
         self._begun = asyncio.Event()
-        self._lease = Lease(parts.terms, time.monotonic())
+        self.lease = Lease(parts.terms, time.monotonic())
         self._end_reason = ""
 
     @property
@@ -91,7 +91,7 @@ class Session:
             return "closing"
         if self._stage is None:
             return "connecting"
-        return "away" if self._lease.is_away else "live"
+        return "away" if self.lease.is_away else "live"
 
     @property
     def epoch(self) -> int:
@@ -106,7 +106,7 @@ class Session:
             "camera": self._puppetry.state,
             "epoch": self.epoch,
             "state": self.state,
-            "left_s": self._lease.left_s(time.monotonic()),
+            "left_s": self.lease.left_s(time.monotonic()),
         }
 
     def describe_more(self) -> Description:
@@ -137,7 +137,7 @@ class Session:
     def take_line(self, line: Line, ear: Ear) -> None:
         """Talk over this line from now on."""
         self._lines.take(line, ear)
-        self._lease.hear(time.monotonic())
+        self.lease.expect(time.monotonic())
 
     async def add_candidates(self, fragment: Fragment) -> None:
         """Take ways to the visitor that were found after the offer."""
@@ -148,7 +148,7 @@ class Session:
 
     def keep_alive(self) -> None:
         """The visitor is known to be here, by other means than a ping."""
-        self._lease.hear(time.monotonic())
+        self.lease.hear(time.monotonic())
 
     def hear(self, samples: Samples) -> None:
         """Take samples [time] as if they came from a microphone."""
@@ -166,7 +166,7 @@ class Session:
 
     def end_within(self, within_s: float, reason: str) -> None:
         """Let the session end in a while, and tell the visitor."""
-        self._say(self._lease.end_within(within_s, reason, time.monotonic()))
+        self._say(self.lease.end_within(within_s, reason, time.monotonic()))
 
     def end(self, reason: str) -> None:
         """Let the session end soon; the first reason counts."""
@@ -201,15 +201,15 @@ class Session:
     def peer_connected(self) -> None:
         """Begin to perform."""
         now_s = time.monotonic()
-        self._lease.resume(now_s)
+        self.lease.resume(now_s)
         if self._stage is None:
             self._stage = Stage(self._performance, self._pace, self.speech, now_s)
             self._begun.set()
 
     def peer_left(self, reason: str) -> None:
         """End, if the visitor wanted it or never was here; else wait for a return."""
-        if reason in _BROKEN and self._stage is not None:
-            self._lease.cut(time.monotonic())
+        if (reason in _BROKEN or self.lease.has_left) and self._stage is not None:
+            self.lease.cut(time.monotonic())
         else:
             self.end(reason)
 
@@ -223,7 +223,7 @@ class Session:
             self._say(Refused("bad_message", str(error)))
             return
         if isinstance(message, Ping):
-            self._lease.hear(time.monotonic())
+            self.lease.hear(time.monotonic())
             self._say(Pong(message.id))
         elif isinstance(message, Interrupt):
             self.interrupt()
@@ -268,8 +268,8 @@ class Session:
             self._stage.readings = Readings()
             self._say(self._stats)
             now_s = time.monotonic()
-            self._say(self._lease.warning(now_s))
-            reason = self._lease.look(now_s)
+            self._say(self.lease.warning(now_s))
+            reason = self.lease.look(now_s)
             if reason:
                 self.end(reason)
 

@@ -7,12 +7,14 @@ import { getDirections } from "./direction_parts.js";
 import { byId } from "./dom.js";
 import { Gallery } from "./gallery.js";
 import { MicrophonePicker } from "./microphone_picker.js";
+import { Problem } from "./problem.js";
 import { Readout } from "./readout.js";
 import { getConfig, getIce } from "./server.js";
 import { Stage } from "./stage.js";
 import { Status } from "./status.js";
 import { StepList } from "./steps.js";
 import { STRINGS, chooseLanguage, translate } from "./strings.js";
+import { takeTicket } from "./ticket.js";
 import { UploadForm } from "./upload.js";
 import { Voice } from "./voice.js";
 
@@ -63,6 +65,13 @@ function startPage() {
   void picker.refresh();
   void getDirections().then((directions) => direction.offer(directions), () => undefined);
   void gallery.load();
+  if ("RTCPeerConnection" in window) {
+    const kept = takeTicket(Date.now());
+    if (kept) void panel.begin(kept); // the call that this page had before it was loaded again
+  } else {
+    byId("connect", HTMLButtonElement).disabled = true;
+    status.fail(new Problem("error_no_webrtc"));
+  }
 }
 
 startLanguages();

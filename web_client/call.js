@@ -1,12 +1,8 @@
 // @ts-check
 /** One WebRTC call, from the offer to the end. Signalling is a single POST; nothing trickles. */
 import { Control } from "./control.js";
-import { closeSession, interruptSession, openSession } from "./server.js";
-
-/** Candidates that take longer than this are done without. */
-const GATHERING_LIMIT_MS = 500;
-/** Of a camera: a face that is looked at by a program, in a small picture. */
-const CAMERA_BITS_PER_S = 500_000;
+import { askForLowDelay, connected, gathered, sendCamera } from "./peer.js";
+import { closeSession, interruptSession, openSession } from "./sessions.js";
 
 /**
  * @typedef {object} MediaHandlers
@@ -22,6 +18,7 @@ export class Call {
   #audio;
   #video;
   #path = "";
+  #ticket = "";
   #isClosed = false;
 
   /**
@@ -35,6 +32,7 @@ export class Call {
     this.#control = new Control(this.#peer.createDataChannel("control"), {
       ...handlers,
       onNotice: (notice) => this.#notice(notice),
+      onLost: (problem) => this.#isClosed || handlers.onLost(problem),
     });
     const [track] = microphone?.getAudioTracks() ?? [];
     const direction = track ? "sendrecv" : "recvonly";
@@ -46,14 +44,30 @@ export class Call {
     this.#peer.addEventListener("connectionstatechange", () => this.#reportTransport());
   }
 
-  /** Offer the call and take the answer. @param {string | null} avatarId */
-  async open(avatarId) {
+  /** Offer the call and take the answer. @param {string | null} avatarId @param {string} [former]  ticket of a call to go on with */
+  async open(avatarId, former) {
     await this.#peer.setLocalDescription();
     await gathered(this.#peer);
-    const { path, answer } = await openSession(avatarId, this.#peer.localDescription?.sdp ?? "");
-    this.#path = path;
+    const offer = this.#peer.localDescription?.sdp ?? "";
+    const { path, answer, ticket } = await openSession(avatarId, offer, former);
+    [this.#path, this.#ticket] = [path, ticket];
     if (this.#isClosed) await closeSession(path); // hung up while the answer was on its way
     else await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
+  }
+
+  /** Wait until sound and picture can flow. Throws a `Problem` when they cannot soon. */
+  connected() {
+    return connected(this.#peer);
+  }
+
+  /** Where the session lives; empty while there is none. */
+  get path() {
+    return this.#path;
+  }
+
+  /** What takes the session back; empty while there is none. */
+  get ticket() {
+    return this.#path && this.#ticket;
   }
 
   get isClosed() {
@@ -86,12 +100,7 @@ export class Call {
 
   /** Let a camera drive the portrait, or none. @param {MediaStream | null} camera */
   async useCamera(camera) {
-    const { sender } = this.#video;
-    await sender.replaceTrack(camera?.getVideoTracks()[0] ?? null);
-    if (!camera) return;
-    const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings) encoding.maxBitrate = CAMERA_BITS_PER_S;
-    await sender.setParameters(parameters).catch(() => undefined); // then at the browser's own rate
+    await sendCamera(this.#video.sender, camera);
   }
 
   /** Speak into another microphone from now on. @param {MediaStream} microphone */
@@ -99,13 +108,24 @@ export class Call {
     await this.#audio.sender.replaceTrack(microphone.getAudioTracks()[0] ?? null);
   }
 
-  /** End the call here and at the server. Safe to call twice, and while a page is going away. */
-  async close() {
+  /**
+   * End the call here and at the server. Safe to call twice, and while a page is going away.
+   *
+   * @param {number} [grace_s]  that the server waits for somebody who takes the session back
+   */
+  async close(grace_s) {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#control.close();
     // The server first: it takes a peer that vanishes for a session that has ended by itself.
-    if (this.#path) await closeSession(this.#path);
+    if (this.#path) await closeSession(this.#path, grace_s);
+    this.#peer.close();
+  }
+
+  /** Hang up here only: the session goes on, over another call or for a while. */
+  drop() {
+    this.#isClosed = true;
+    this.#control.close();
     this.#peer.close();
   }
 
@@ -126,22 +146,4 @@ export class Call {
     const { iceConnectionState, connectionState } = this.#peer;
     this.#handlers.onTransport(iceConnectionState, connectionState);
   }
-}
-
-/** Show and play as soon as possible. @param {RTCRtpReceiver} receiver */
-function askForLowDelay(receiver) {
-  if (Reflect.has(receiver, "jitterBufferTarget")) receiver.jitterBufferTarget = 0;
-  else Object.assign(receiver, { playoutDelayHint: 0 }); // the name in older browsers
-}
-
-/** @param {RTCPeerConnection} peer @returns {Promise<void>} */
-function gathered(peer) {
-  return new Promise((resolve) => {
-    const finish = () => {
-      if (peer.iceGatheringState === "complete") resolve();
-    };
-    peer.addEventListener("icegatheringstatechange", finish);
-    window.setTimeout(resolve, GATHERING_LIMIT_MS);
-    finish();
-  });
 }

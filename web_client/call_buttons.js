@@ -11,6 +11,7 @@ import { show } from "./strings.js";
  * @property {() => void} onDisconnect
  * @property {(isMuted: boolean) => void} onMute
  * @property {() => void} onInterrupt
+ * @property {() => boolean} hasMicrophone  that could be muted
  */
 
 export class CallButtons {
@@ -18,37 +19,45 @@ export class CallButtons {
   #disconnect = byId("disconnect", HTMLButtonElement);
   #mute = byId("mute", HTMLButtonElement);
   #interrupt = byId("interrupt", HTMLButtonElement);
+  #hasMicrophone;
+  #onMute;
+  #phase = /** @type {Phase} */ ("idle");
 
   /** @param {ButtonHandlers} handlers */
-  constructor({ onConnect, onDisconnect, onMute, onInterrupt }) {
+  constructor({ onConnect, onDisconnect, onMute, onInterrupt, hasMicrophone }) {
+    this.#hasMicrophone = hasMicrophone;
     this.#connect.addEventListener("click", onConnect);
     this.#disconnect.addEventListener("click", onDisconnect);
     this.#interrupt.addEventListener("click", onInterrupt);
-    this.#mute.addEventListener("click", () => {
-      this.#press(!this.isMuted);
-      onMute(this.isMuted);
-    });
+    this.#onMute = onMute;
+    this.#mute.addEventListener("click", () => this.pressMute());
+  }
+
+  /** Mute the microphone, or let it be heard again. */
+  pressMute() {
+    this.#press(!this.isMuted);
+    this.#onMute(this.isMuted);
   }
 
   get isMuted() {
     return this.#mute.getAttribute("aria-pressed") === "true";
   }
 
-  /** @param {Phase} phase @param {boolean} hasMicrophone */
-  show(phase, hasMicrophone) {
+  get phase() {
+    return this.#phase;
+  }
+
+  /** @param {Phase} phase */
+  show(phase) {
+    this.#phase = phase;
     const hadFocus = [this.#connect, this.#disconnect].some((button) => button === document.activeElement);
     this.#connect.hidden = phase !== "idle";
     this.#disconnect.hidden = phase === "idle";
     show(this.#disconnect, phase === "connecting" ? "cancel" : "disconnect");
     this.#interrupt.disabled = phase !== "live";
-    this.#mute.disabled = phase === "idle" || !hasMicrophone;
+    this.#mute.disabled = phase === "idle" || !this.#hasMicrophone();
     if (phase === "idle") this.#press(false);
     if (hadFocus) (phase === "idle" ? this.#connect : this.#disconnect).focus();
-  }
-
-  /** Nobody can call from here. */
-  disable() {
-    this.#connect.disabled = true;
   }
 
   /** @param {boolean} isMuted */

@@ -44,3 +44,6 @@ export function showValue(slider) {
   const place = slider.nextElementSibling;
   if (place instanceof HTMLOutputElement) place.textContent = words;
 }
+
+/** How the portrait acts now. @param {string} path @returns {Promise<import("./protocol.js").Direction>} */
+export const getDirection = async (path) => (await (await request(`${path}/direction`)).json()).direction;

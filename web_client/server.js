@@ -16,7 +16,6 @@ import { Problem } from "./problem.js";
  */
 /** @typedef {{default: string | null, avatars: Avatar[]}} AvatarList */
 /** @typedef {{version: string, engine: string, needs_token: boolean}} Config */
-/** @typedef {{path: string, answer: string}} OpenedSession */
 /** @typedef {import("./problem.js").TextKey} TextKey */
 
 const DEFAULT_RETRY_S = 5;
@@ -28,6 +27,7 @@ const BY_CODE = {
   face_too_small: "error_face_too_small",
   face_turned: "error_face_turned",
   unknown_avatar: "error_avatar_gone",
+  unknown_session: "error_lost",
   built_in_avatar: "error_builtin",
   too_many_avatars: "error_too_many",
   name_taken: "error_name_taken",
@@ -93,30 +93,6 @@ export const getAvatars = async () => (await request("/v1/avatars")).json();
 /** @param {string} avatarId */
 export async function deleteAvatar(avatarId) {
   await request(`/v1/avatars/${encodeURIComponent(avatarId)}`, { method: "DELETE" });
-}
-
-/**
- * Offer a call to the server.
- *
- * @param {string | null} avatarId  null for the server's default
- * @param {string} offer
- * @returns {Promise<OpenedSession>}
- */
-export async function openSession(avatarId, offer) {
-  const query = avatarId === null ? "" : `?avatar=${encodeURIComponent(avatarId)}`;
-  const headers = { "Content-Type": "application/sdp" };
-  const response = await request(`/v1/sessions${query}`, { method: "POST", headers, body: offer });
-  return { path: response.headers.get("Location") ?? "", answer: await response.text() };
-}
-
-/** End a session. It outlives the page, and the server may have ended the session itself. @param {string} path */
-export async function closeSession(path) {
-  await fetch(path, { method: "DELETE", headers: withToken(), keepalive: true }).catch(() => undefined);
-}
-
-/** Stop talking, when the data channel is not open. A session that is gone needs none of it. @param {string} path */
-export async function interruptSession(path) {
-  await fetch(`${path}/interrupt`, { method: "POST", headers: withToken() }).catch(() => undefined);
 }
 
 /**

@@ -34,6 +34,8 @@ export const ENGLISH = {
   status_unmuted: "Your microphone is on.",
   status_interrupted: "Interrupted after {seconds} s.",
   status_ended: "Disconnected.",
+  status_reconnecting: "The connection broke. Reconnecting…",
+  status_reconnected: "Connected again.",
   status_ending: "The session ends in {seconds} s: {reason}.",
   status_closing: "The server ended the session: {reason}.",
 

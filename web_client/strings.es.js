@@ -35,6 +35,8 @@ export const SPANISH = {
   status_unmuted: "Tu micrófono está activo.",
   status_interrupted: "Interrumpido a los {seconds} s.",
   status_ended: "Desconectado.",
+  status_reconnecting: "La conexión se cortó. Reconectando…",
+  status_reconnected: "Conectado de nuevo.",
   status_ending: "La sesión termina en {seconds} s: {reason}.",
   status_closing: "El servidor terminó la sesión: {reason}.",
 

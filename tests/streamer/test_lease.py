@@ -107,3 +107,23 @@ def test_a_stall_of_our_own_is_not_held_against_the_visitor(jump_s: float) -> No
 def test_terms_are_checked(field: str, value: float) -> None:
     with pytest.raises(ValueError, match="expected more than 0"):
         LeaseTerms(**{field: value})
+
+
+def test_one_who_leaves_for_a_moment_is_waited_for_so_long_only() -> None:
+    lease = Lease(TERMS, 0)
+    lived(lease, 0, 10, beats=True)
+    lease.leave(8, 10)
+    assert away(lease)
+    assert lived(lease, 10, 19, beats=True) == [], "what was still on the way is no return"
+    assert lease.look(19) == "the visitor left"
+    lease.expect(18)
+    assert lived(lease, 18, 30, beats=False) == []
+    lease.resume(30)
+    assert not away(lease)
+
+
+def test_nobody_is_waited_for_longer_than_for_those_who_are_away() -> None:
+    lease = Lease(TERMS, 0)
+    lease.leave(1000, 0)
+    assert lived(lease, 0, 21, beats=False) == []
+    assert lease.look(21) == "the visitor left"

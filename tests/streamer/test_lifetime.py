@@ -87,6 +87,21 @@ async def test_a_visitor_on_another_connection_goes_on_where_the_first_was(serve
         await second.wait_for(lambda: len(second.video) > count + 25)
 
 
+async def test_who_leaves_for_a_moment_finds_the_session_again(server: str) -> None:
+    async with visit(server) as first, visit(server) as second:
+        await first.connect()
+        await first.wait_for(lambda: first.video)
+        for grace_s, status in ((99, 422), (-1, 422), (8, 204)):
+            answer = await first.http.delete(first.location, params={"grace_s": grace_s})
+            assert answer.status_code == status
+        assert await state_of(first) == "away"
+        await first.connection.close()  # a page that goes away takes its connection along
+        await second.accept(await take_back(second, first.reclaim_token))
+        assert second.location == first.location
+        await second.wait_for(lambda: second.video)
+        assert await state_of(second) == "live"
+
+
 async def test_a_cut_of_the_network_is_survived(
     settings: ServiceSettings, parts: EngineParts
 ) -> None:
