@@ -24,6 +24,7 @@ from engine.looks import portrait_options, read_background, read_size
 from engine.picture import read_picture, read_picture_file
 from engine.portraits import bundled_portraits
 from streamer.engine_source import EngineSource
+from streamer.hosts import own_names
 from streamer.ice import IceSettings, port_range, read_secret
 from streamer.lease import LeaseTerms
 from streamer.logs import LogFormat, set_up_logging
@@ -101,6 +102,9 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     session_limit: Annotated[
         float, Option(min=0, help="Minutes that a visitor may stay; 0 for any time.")
     ] = 0,
+    away_limit: Annotated[
+        float, Option(min=1, max=3600, help="Seconds that a lost visitor has to come back.")
+    ] = 15,
     drain: Annotated[
         float, Option(min=0, max=3600, help="Seconds that visitors get after SIGTERM.")
     ] = 30,
@@ -120,6 +124,9 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
     ] = None,
     cors_origin: Annotated[
         list[str] | None, Option(help="Origin of other pages that may use this server.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, Option(help="Name of this server, beside localhost; * for any.")
     ] = None,
     trust_proxy: Annotated[bool, Option(help="Believe X-Forwarded-For.")] = False,
     relay_only: Annotated[bool, Option(help="Media through TURN only.")] = False,
@@ -175,7 +182,10 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
                 max_sessions=max_sessions,
                 barge_in=barge_in,
                 by_cost=admit_by_cost,
-                terms=LeaseTerms(limit_s=session_limit * 60 if session_limit else math.inf),
+                terms=LeaseTerms(
+                    away_s=away_limit,
+                    limit_s=session_limit * 60 if session_limit else math.inf,
+                ),
             ),
             drain_s=drain,
             badge=badge,
@@ -185,6 +195,7 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             web=WebSettings(
                 tokens=read_tokens(tokens_file, os.environ),
                 cors_origins=tuple(cors_origin or ()),
+                host_names=own_names(host, allowed_host or ()),
                 trust_proxy=trust_proxy,
             ),
             ice=IceSettings(

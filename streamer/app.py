@@ -21,6 +21,7 @@ from streamer import (
 from streamer.cors import Cors
 from streamer.errors import ANYTHING_ELSE, install_error_handlers
 from streamer.guard import Guard
+from streamer.hosts import Hosts
 from streamer.rate_limits import RateLimits
 from streamer.request_ids import RequestIds
 from streamer.routes_health import program_version
@@ -53,6 +54,7 @@ def build_app(service: Service, web_folder: Path) -> FastAPI:
     app.add_middleware(Guard, tokens=web.tokens)  # the innermost
     app.add_middleware(RateLimits, settings=web)
     app.add_middleware(Cors, settings=web)
+    app.add_middleware(Hosts, names=web.host_names)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds)
     install_error_handlers(app)
