@@ -35,6 +35,7 @@ class LoadMeter:
         self._streaming_s = USUAL_STREAMING_S
         self._seconds = 0
         self._readings_s: list[float] = []
+        self._films_s: list[float] = []
         self._last_cpu_s = cpu_s()
 
     @property
@@ -47,11 +48,16 @@ class LoadMeter:
         if len(self._readings_s) < _MAX_READINGS:
             self._readings_s.append(engine_s)
 
+    def film_took(self, engine_s: float, cpu_s: float) -> None:
+        """A film spent so much; callable from any thread. No visitor costs that."""
+        self._films_s.append(engine_s if self._engine_inside else cpu_s)
+
     def second_over(self, sessions: int, seconds: float) -> None:
         """Take in what was measured in the last `seconds`, with so many sessions live."""
         spent_s = self._cpu_s() - self._last_cpu_s
         self._last_cpu_s += spent_s
         readings_s, self._readings_s = self._readings_s, []
+        films_s, self._films_s = self._films_s, []
         if readings_s:
             usual_s = median(readings_s)
             known_s = self._engine_s or 0.0
@@ -61,5 +67,5 @@ class LoadMeter:
         if sessions and seconds > 0:
             inside_s = sum(readings_s) if self._engine_inside else 0.0
             frames = sessions * seconds / TIMING.frame_s
-            streaming_s = max(0.0, spent_s - inside_s) / frames
+            streaming_s = max(0.0, spent_s - inside_s - sum(films_s)) / frames
             self._streaming_s += _SLOW * (streaming_s - self._streaming_s)

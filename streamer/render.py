@@ -1,13 +1,16 @@
 """Frames as fast as they can be had: no clock, nothing left out, sound and pictures for a film."""
 
 import asyncio
+import time
 from collections.abc import Awaitable
+from functools import partial
 
 import numpy as np
 from starlette.websockets import WebSocket
 
 from engine.api import Samples, Stream, Unit
 from engine.config import TIMING
+from streamer.load import LoadMeter
 from streamer.pcm_socket import BadSpeechError, to_samples
 from streamer.performance import to_video_frame
 from streamer.protocol import BadMessageError, Interrupt, Interrupted, Ping, Pong, decode, encode
@@ -31,12 +34,18 @@ class Render:
     """Reads speech, pushes it frame by frame and sends what comes, waiting for its reader."""
 
     def __init__(
-        self, websocket: WebSocket, stream: Stream, worker: Worker, coders: Coders
+        self,
+        websocket: WebSocket,
+        stream: Stream,
+        worker: Worker,
+        coders: Coders,
+        load: LoadMeter,
     ) -> None:
         self._websocket = websocket
         self._stream = stream
         self._worker = worker
         self._coders = coders
+        self._load = load
         self._upsampler = Upsampler()
         self._epoch = 0
         self._first_frame = 0  # of the present epoch or utterance
@@ -63,7 +72,13 @@ class Render:
         # A frame at a time: conversations beside this one wait no longer than for each other.
         for begin in range(0, len(samples), TIMING.samples_per_frame):
             piece = samples[begin : begin + TIMING.samples_per_frame]
-            await self._deliver(await self._worker.run(self, lambda: self._stream.push(piece)))  # noqa: B023
+            await self._deliver(await self._worker.run(self, partial(self._push, piece)))
+
+    def _push(self, samples: Samples) -> list[Unit]:
+        begin_s, begin_cpu_s = time.perf_counter(), time.thread_time()
+        units = self._stream.push(samples)
+        self._load.film_took(time.perf_counter() - begin_s, time.thread_time() - begin_cpu_s)
+        return units
 
     async def _obey(self, text: str) -> None:
         if is_flush(text):
@@ -96,6 +111,13 @@ class Render:
             self._sent_frames += 1
 
     def _code(self, unit: Unit) -> list[bytes]:
+        begin_cpu_s = time.thread_time()
+        packets = self._packets(unit)
+        coding_s = time.thread_time() - begin_cpu_s
+        self._load.film_took(coding_s, coding_s)
+        return packets
+
+    def _packets(self, unit: Unit) -> list[bytes]:
         frame, packets = self._sent_frames, []
         wire = np.clip(self._upsampler.push(unit.samples), -1, 1) * _FULL_SCALE
         pts = frame * TICKS_PER_FRAME

@@ -126,7 +126,7 @@ async def _serve_render(websocket: WebSocket, service: Service, hello: Hello) ->
     coders = _coders(hello, avatar, service.metrics)
     async with service.sessions.render(avatar) as (stream, worker):
         await websocket.send_text(_ready(hello, avatar, coders))
-        await Render(websocket, stream, worker, coders).run()
+        await Render(websocket, stream, worker, coders, service.sessions.load).run()
 
 
 async def _serve_session(websocket: WebSocket, service: Service, hello: Hello) -> None:

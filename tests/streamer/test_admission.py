@@ -76,6 +76,21 @@ def test_the_meter_moves_slowly_and_takes_the_engine_off() -> None:
     assert meter.costs == before, "nobody there, nothing learnt"
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_film_makes_no_visitor_dearer(inside: bool) -> None:
+    spent_s = [0.0]
+    meter = LoadMeter(engine_inside=inside, cpu_s=lambda: spent_s[0])
+    for _ in range(100):
+        meter.rendered(0.010)
+        spent_s[0] += 0.004 * 25 + inside * 0.010  # one visitor
+        for _ in range(60):  # frames of a film, which waits for nobody
+            meter.film_took(0.010, 0.001)
+            spent_s[0] += 0.010 if inside else 0.001
+        meter.second_over(1, 1.0)
+    assert meter.costs.engine_s == pytest.approx(0.010)
+    assert meter.costs.streaming_s == pytest.approx(0.004, rel=0.02)
+
+
 def test_a_bad_start_is_soon_outvoted() -> None:
     meter = LoadMeter(engine_inside=False, cpu_s=lambda: 0.0)
     meter.rendered(0.300)
