@@ -14,7 +14,9 @@ from engine.api import Samples
 from engine.config import TIMING
 
 LATEST_FRAMES = 5  # lags are looked for so far to both sides
-_BLINK_SHARE = 0.75  # of the usual opening of the eyes
+_BLINK_SHARE = 0.6  # of the opening of open eyes: shut further is a blink, less is a squint
+_OPEN_QUANTILE = 0.7  # of all frames: eyes are open in most
+_ONE_BLINK_FRAMES = 2  # lids that part for so long have not opened
 _SAME_BLINK_FRAMES = 4  # further apart two blinks are not the same
 _FLAT = 1e-9
 _QUIET_DB = -60.0
@@ -59,10 +61,16 @@ def pearson(first: Floats, second: Floats) -> float:
 
 
 def blink_frames(eyes: Floats) -> list[int]:
-    """The frames in which the eyes [frames] are shut most, one for each blink."""
-    shut = eyes < _BLINK_SHARE * np.median(eyes)
+    """The frames in which the eyes [frames] shut, one for each blink, however long it is."""
+    shut = eyes < _BLINK_SHARE * np.quantile(eyes, _OPEN_QUANTILE)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], shut.astype(int), [0]])))
-    return [int(a + np.argmin(eyes[a:b])) for a, b in edges.reshape(-1, 2)]
+    opened = -len(eyes)
+    begins = list[int]()
+    for first, end in edges.reshape(-1, 2).tolist():
+        if first - opened > _ONE_BLINK_FRAMES:
+            begins.append(first)
+        opened = end
+    return begins
 
 
 def blink_timing(driver: Floats, output: Floats) -> BlinkTiming:

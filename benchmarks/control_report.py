@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks.control import Following
 from benchmarks.control_takes import STRENGTHS, ControlStudio, DrivenTake
 from benchmarks.harness import Value
 from engine.api import Picture
@@ -28,7 +29,8 @@ def report(corpus: Path, out: Path, *, is_quick: bool) -> dict[str, Value | Mapp
     studio = ControlStudio(corpus, out / "scenes")
     takes = []
     print(
-        f"{'driver':32} {'yaw':>6} {'pitch':>6} {'lag':>4} {'blinks':>7} {'lips':>13} {'seam':>5}"
+        f"{'driver':32} {'yaw':>6} {'pitch':>6} {'lids':>6} {'lag':>4} {'blinks':>7} "
+        f"{'lips':>13} {'seam':>5}"
     )
     for name in studio.drivers(FEW if is_quick else MANY):
         takes.append(studio.drive(name))
@@ -44,12 +46,16 @@ def report(corpus: Path, out: Path, *, is_quick: bool) -> dict[str, Value | Mapp
 
 
 def _line(take: DrivenTake) -> str:
-    angles = [f"{one.correlation:6.3f}" if one else "     -" for one in (take.yaw, take.pitch)]
-    lags = [one.lag_frames for one in (take.yaw, take.pitch) if one]
+    angles = [f"{one.correlation:6.3f}" if one else "     -" for one in _followed(take)]
+    lags = [one.lag_frames for one in _followed(take) if one]
     blinks = f"{take.blinks.found}/{take.blinks.driver_blinks}±{take.blinks.latest_frames}"
     lips = f"{take.lips_alone:.2f} -> {take.lips_driven:.2f}"
     lag = max(lags, key=abs, default=0)
     return f"{take.name:32} {' '.join(angles)} {lag:4} {blinks:>7} {lips:>13} {take.seam:5.2f}"
+
+
+def _followed(take: DrivenTake) -> tuple[Following | None, ...]:
+    return take.yaw, take.pitch, take.lids
 
 
 def _numbers(
@@ -63,7 +69,10 @@ def _numbers(
         "drivers": len(takes),
         "yaw_correlation": _median([one.correlation for one in yaws]),
         "pitch_correlation": _median([one.correlation for one in pitches]),
-        "largest_lag_frames": max((abs(one.lag_frames) for one in yaws + pitches), default=0),
+        "lids_correlation": _median([take.lids.correlation for take in takes]),
+        "largest_lag_frames": max(
+            abs(one.lag_frames) for take in takes for one in _followed(take) if one
+        ),
         "blinks": blinks,
         "blinks_found": sum(take.blinks.found for take in takes),
         "blink_latest_frames": max(take.blinks.latest_frames for take in takes),

@@ -45,6 +45,7 @@ class DrivenTake:
     output: Track
     yaw: Following | None  # None: the driver hardly moves so
     pitch: Following | None
+    lids: Following
     blinks: BlinkTiming
     lips_alone: float  # correlation with the sound's level, without the film
     lips_driven: float
@@ -103,6 +104,7 @@ class ControlStudio:
             output,
             _within(driver.angles[:, 0], output.angles[:, 0], LIMITS["yaw"][1]),
             _within(driver.angles[:, 1], output.angles[:, 1], LIMITS["pitch"][1]),
+            following(driver.eyes, output.eyes),
             blink_timing(driver.eyes, output.eyes),
             lips_follow(watched(self.film(samples)), samples),
             lips_follow(output, samples),

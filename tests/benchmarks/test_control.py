@@ -27,10 +27,15 @@ def eyes(*blinks: int) -> Floats:
     return opened
 
 
-def test_blinks_are_found_in_the_frame_in_which_the_eyes_are_shut() -> None:
-    assert blink_frames(eyes(10, 55)) == [10, 55]
+def test_blinks_are_found_in_the_frame_in_which_the_eyes_shut() -> None:
+    assert blink_frames(eyes(10, 55)) == [9, 54]
     timing = blink_timing(eyes(10, 55, 80), eyes(11, 55))
     assert (timing.driver_blinks, timing.found, timing.latest_frames) == (3, 2, 1)
+
+
+def test_a_squint_is_no_blink_and_one_that_flutters_is_one() -> None:
+    assert blink_frames(np.where(np.arange(100) == 40, 0.2, 0.3)) == []
+    assert blink_frames(np.minimum(eyes(10), eyes(14))) == [9]
 
 
 def test_loudness_is_zero_in_silence_and_grows() -> None:
