@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from engine.api import BadPictureError, Framing, Picture, PortraitOptions
-from engine.portrait.framing import frame_portrait
-from engine.portrait.geometry import Canonical, PoseSolver
+from engine.portrait.framing import Framed, frame_portrait
+from engine.portrait.geometry import Canonical, Posed, PoseSolver
 from engine.portrait.landmarks import FaceLandmarker
 from engine.vexpress.denoiser import DenoisingUNet
 from engine.vexpress.guider import VKpsGuider
@@ -22,10 +22,12 @@ from engine.vexpress.live.network import flatten_keys, in_slots
 from engine.vexpress.live.whole import frame_whole
 from engine.vexpress.pipeline import look
 from engine.vexpress.reference_net import ReferenceNet
+from engine.vexpress.solid_face import SolidFace
 from engine.vexpress.vae import Vae
 
 _ID_CHARACTERS = 24
 _TYPICAL_FACE = ((0.4, 0.4), (0.6, 0.4), (0.5, 0.52))  # eyes and nose, in picture sides
+_TYPICAL_DISTANCE_CM = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class VExpressAvatar:
     avatar_id: str
     still: Picture = field(repr=False)  # [height, width, 3], the whole picture if that is shown
     points: Points = field(repr=False)  # its own face points [3, 2], in pixels of the still
+    face: SolidFace = field(repr=False)  # the same in space, in the square that is generated
     anchor: Tensor = field(repr=False)  # latents of what is generated [1, 4, 1, h, w] float32
     keys: Mapping[str, Tensor] = field(repr=False)  # of every layer, as runners take them
     kps: Tensor = field(repr=False)  # features of its own face points [1, channels, 1, h, w]
@@ -80,27 +83,31 @@ class AvatarMaker:
         name = _name(picture, options.framing, self._label)
         if options.framing is Framing.CROP:
             framed = frame_portrait(picture, options, self._landmarker, solver)
-            return self.look_at(framed.still, points_from_landmarks(framed.face.points), name)
+            return self.look_at(
+                framed.still, self._solid(points_from_landmarks(framed.face.points), framed), name
+            )
         whole = frame_whole(picture, self._size, self._landmarker, solver)
         points = whole.square.outward(points_from_landmarks(whole.framed.face.points))
         # Rounded on the way out, so that the same points give the same drawing on the way in.
-        inner = self.look_at(whole.framed.still, whole.square.inward(points), name)
+        solid = self._solid(whole.square.inward(points), whole.framed)
+        inner = self.look_at(whole.framed.still, solid, name)
         backdrop = Backdrop.of(whole, inner.anchor.device)
         return replace(inner, still=backdrop.at_rest(whole), points=points, backdrop=backdrop)
 
     @torch.inference_mode()
-    def look_at(self, still: Picture, points: Points, name: str) -> VExpressAvatar:
-        """Prepare a picture that is framed already, with the face points that are in it."""
+    def look_at(self, still: Picture, face: SolidFace, name: str) -> VExpressAvatar:
+        """Prepare a picture that is framed already, with the face that is in it."""
         networks, side = self.networks, self._size
         latents = networks.vae.encode(portrait_tensor(still, side, side, swapped=False))
         keys = networks.unet.project_reference(look(networks.reference_net, latents))
         return VExpressAvatar(
             avatar_id=name,
             still=still,
-            points=points,
+            points=face.own,
+            face=face,
             anchor=latents.float()[:, :, None].contiguous(),
             keys=flatten_keys(in_slots((keys,), self._slots)),
-            kps=self.guide(points[None]),
+            kps=self.guide(face.own[None]),
         )
 
     def guide(self, track: Points) -> Tensor:
@@ -110,11 +117,17 @@ class AvatarMaker:
         features: Tensor = self.networks.guider(drawn.to(weight.device, weight.dtype))
         return features
 
-    def blank(self) -> tuple[Picture, Points]:
-        """A grey picture of the right size, and face points in it."""
+    def blank(self) -> tuple[Picture, SolidFace]:
+        """A grey picture of the right size, and a face in it."""
         side = self._size
-        grey = np.full((side, side, 3), 127, np.uint8)
-        return grey, (np.array(_TYPICAL_FACE, np.float32) * side)
+        pose = np.eye(4)
+        pose[2, 3] = -_TYPICAL_DISTANCE_CM
+        own = np.array(_TYPICAL_FACE, np.float32) * side
+        face = SolidFace.of(own, Posed(pose, self._canonical.points), side, side)
+        return np.full((side, side, 3), 127, np.uint8), face
+
+    def _solid(self, own: Points, framed: Framed) -> SolidFace:
+        return SolidFace.of(own, framed.posed, self._size, self._size)
 
 
 def _name(picture: Picture, framing: Framing, label: str) -> str:

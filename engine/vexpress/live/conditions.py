@@ -80,6 +80,13 @@ class Places:
         else:
             self._now = _Place(self._avatar.inward(as_track([points])[0]))
 
+    def place_inside(self, points: Points | None) -> None:
+        """The same in pixels of the square that is generated; the same array costs nothing."""
+        if points is None:
+            self._now = self._own
+        elif points is not self._now.points:
+            self._now = _Place(points)
+
     def push(self) -> None:
         """One more frame has come."""
         self._waiting.append(self._now)

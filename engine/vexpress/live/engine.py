@@ -39,7 +39,6 @@ from engine.vexpress.live.network import (
     UNetRunners,
     attention_weights,
 )
-from engine.vexpress.live.stream import VExpressStream
 from engine.vexpress.presets import Preset
 from engine.vexpress.transformer import AttentionWeights
 
@@ -78,7 +77,7 @@ class VExpressEngine:
         with _room():
             return self.model.makes.prepare(picture, options)
 
-    def open(self, avatar: Avatar, options: StreamOptions) -> VExpressStream:
+    def open(self, avatar: Avatar, options: StreamOptions) -> FollowingStream:
         """Start a stream of an avatar that this engine prepared.
 
         Raises `EngineFullError` where the device has no room for another visitor.
@@ -87,17 +86,7 @@ class VExpressEngine:
             raise CannotDirectError("V-Express follows no script live: expected a stream without")
         with _room():
             known = _ours(avatar)
-            voice, model = self._voice(), self.model
-            denoiser = self._denoiser(known, options, {})
-            return VExpressStream(voice, denoiser, model.decoder, known, options)
-
-    def open_following(self, avatar: Avatar, options: StreamOptions) -> FollowingStream:
-        """Start a stream whose face can be moved. It takes more memory than one of `open`.
-
-        Raises what `open` raises.
-        """
-        with _room():
-            known, model = _ours(avatar), self.model
+            model = self.model
             places = Places(model.makes.guide, known, model.preset.schedule.chunk_frames)
             conditions = VoiceAndPlaces(self._voice(), places)
             denoiser = self._denoiser(known, options, {KPS: known.kps})
@@ -116,7 +105,7 @@ class VExpressEngine:
     def _denoiser(
         self, avatar: VExpressAvatar, options: StreamOptions, places: Mapping[str, Tensor]
     ) -> StreamingDenoiser:
-        """`places` are features of where the face is [1, channels, 1, h, w], if it may move."""
+        """`places` are features of where the face is [1, channels, 1, h, w]."""
         model, preset = self.model, self.model.preset
         plan = StreamPlan(preset.schedule, model.solver, avatar.anchor, preset.fade_frames)
         seen = self.seen(avatar, options.expression_strength)

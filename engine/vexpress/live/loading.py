@@ -130,8 +130,8 @@ def _settings_for(settings: LiveSettings) -> Settings:
 
 def _example(avatars: AvatarMaker, settings: LiveSettings) -> Seen:
     """What a visitor's frames would look at, of a grey picture with a face in its middle."""
-    grey, points = avatars.blank()
-    avatar = avatars.look_at(grey, points, "example")
+    grey, face = avatars.blank()
+    avatar = avatars.look_at(grey, face, "example")
     weights = attention_weights(settings.weights, avatar.kps)
     return Seen(("example", 0.0), avatar.keys, avatar.kps, weights)
 

@@ -2,9 +2,7 @@
 
 import torch
 
-from engine.api import CannotDirectError, Samples, StreamOptions, Unit
-from engine.direction import Direction, PuppetFrame
-from engine.repertoire import repertoire
+from engine.api import Samples, StreamOptions, Unit
 from engine.stream.denoise import Emitted, StreamingDenoiser
 from engine.unit_cutter import UnitCutter
 from engine.vexpress.live.avatar import VExpressAvatar
@@ -15,11 +13,9 @@ from engine.vexpress.live.guard import PictureGuard
 from engine.vexpress.live.hearing import LOOK_AHEAD_FRAMES
 from engine.vexpress.live.silence import PauseWatch
 
-_STAYS = "V-Express speaks with the head where the portrait has it; expected plain speech"
-
 
 class VExpressStream:
-    """A `Stream` of the V-Express engine. Its units come a chunk at a time."""
+    """All of a `Stream` but how its head is led. Its units come a chunk at a time."""
 
     def __init__(
         self,
@@ -82,25 +78,6 @@ class VExpressStream:
     def close(self) -> None:
         """Release the stream; safe to call twice."""
         self._cutter.close()
-
-    def direct(self, direction: Direction) -> None:
-        """Raises `CannotDirectError` for all but the plain direction: this stream stays in place.
-
-        And `UnknownEmotionError`.
-        """
-        repertoire().emotion(direction.emotion)
-        if direction.limited()[0] != Direction():
-            raise CannotDirectError(f"{direction}: {_STAYS}")
-
-    def gesture(self, name: str) -> None:
-        """Raises `CannotDirectError`, and `UnknownGestureError` for one that nobody knows."""
-        repertoire().gesture(name)
-        raise CannotDirectError(f"gesture {name}: {_STAYS}")
-
-    def puppet(self, frame: PuppetFrame | None) -> None:
-        """Raises `CannotDirectError` for all but None."""
-        if frame is not None:
-            raise CannotDirectError(f"camera: {_STAYS}")
 
     def _advance(self, piece: Samples) -> list[Unit]:
         """Take one frame of samples; return the units that it completes."""

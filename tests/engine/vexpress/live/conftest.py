@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from engine.api import Picture, PortraitOptions, Samples, Unit
+from engine.portrait.geometry import Canonical, Posed
 from engine.portraits import bundled_portraits
 from engine.stream.schedule import Burst, Diagonal, Window
+from engine.vexpress.kps import Points
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.decoding import Decoded, Finish, FrameDecoder
 from engine.vexpress.live.engine import VExpressEngine
@@ -20,6 +22,7 @@ from engine.vexpress.live.stream import VExpressStream
 from engine.vexpress.live.training_notes import NOTES
 from engine.vexpress.model_files import read_model_config
 from engine.vexpress.presets import Preset
+from engine.vexpress.solid_face import SolidFace
 from tests.engine.vexpress.tiny_models import FAST, SIZES, write_model_folder
 
 SIZE = 128
@@ -57,6 +60,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_model_folder(folder, vae, FAST)
     (folder / "v-express" / NOTES).write_text(json.dumps({"mixed_noise_levels": True}))
     return folder
+
+
+def in_space(own: Points) -> SolidFace:
+    """A face of the usual shape that looks ahead."""
+    pose = np.eye(4)
+    pose[2, 3] = -40
+    return SolidFace.of(own, Posed(pose, Canonical.load().points), SIZE, SIZE)
 
 
 def live_settings(models: Path, preset: Preset, keyframe_slots: int = 1) -> LiveSettings:

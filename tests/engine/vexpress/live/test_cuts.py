@@ -24,11 +24,12 @@ from engine.vexpress.live.silence import PAUSE_FRAMES
 from engine.vexpress.live.stream import VExpressStream
 from kernels.step import Guided
 from tests.engine.stream.toy import make_solver
-from tests.engine.vexpress.live.conftest import perform, same
+from tests.engine.vexpress.live.conftest import in_space, perform, same
 from tests.engine.vexpress.live.rows import count_rows, keep
 
 pytestmark = pytest.mark.slow
 SIZE, SIDE = 640, 4
+OWN = np.zeros((3, 2), np.float32)
 SCHEDULES: list[Schedule] = [
     Window(chunk_frames=4, history_frames=2, steps=2),
     Diagonal(chunk_frames=2, steps=2, history_frames=1),
@@ -70,7 +71,8 @@ def open_stream(schedule: Schedule) -> tuple[VExpressStream, CountingDenoiser]:
     avatar = VExpressAvatar(
         avatar_id="toy",
         still=np.zeros((8 * SIDE, 8 * SIDE, 3), np.uint8),
-        points=np.zeros((3, 2), np.float32),
+        points=OWN,
+        face=in_space(OWN),
         anchor=anchor,
         keys={},
         kps=torch.zeros(1, 1, 1, 1, 1),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engine.api import (
     AvatarError,
+    CannotDirectError,
     EngineFullError,
     Framing,
     Picture,
@@ -16,14 +17,18 @@ from engine.api import (
     StreamClosedError,
     StreamOptions,
     Unit,
+    UnknownEmotionError,
+    UnknownGestureError,
 )
+from engine.direction import Direction, Pose, PuppetFrame
 from engine.vexpress.kps import Points, TrackError
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.conditions import Places
 from engine.vexpress.live.engine import VExpressEngine
 from engine.vexpress.live.following import FollowingStream
+from engine.vexpress.live.head import LedHead
 from engine.vexpress.live.hearing import LOOK_AHEAD_FRAMES
-from tests.engine.vexpress.live.conftest import FRAMES, SIZE, perform, same, speech
+from tests.engine.vexpress.live.conftest import FRAMES, SIZE, in_space, perform, same, speech
 from tests.fakes import FakeAvatar
 
 OWN = np.array([[40, 40], [60, 40], [50, 52]], np.float32)
@@ -31,6 +36,7 @@ PLAIN = VExpressAvatar(
     avatar_id="plain",
     still=np.zeros((SIZE, SIZE, 3), np.uint8),
     points=OWN,
+    face=in_space(OWN),
     anchor=torch.zeros(1, 4, 1, 2, 2),
     keys={},
     kps=torch.full((1, 1, 1, 1, 1), OWN[0, 0].item()),
@@ -90,7 +96,7 @@ def test_its_own_place_is_no_other_place(
     avatar = engine.prepare(portrait, PortraitOptions(size=SIZE, framing=framing))
     fixed = perform(engine.open(avatar, StreamOptions()), speech())
     count = len(latents)
-    stream = engine.open_following(avatar, StreamOptions())
+    stream = engine.open(avatar, StreamOptions())
     followed = follow(stream, {0: avatar.points, 5: None, 6: avatar.points})
     assert len(latents) == 2 * count
     for one, other in zip(latents[:count], latents[count:], strict=True):
@@ -100,31 +106,29 @@ def test_its_own_place_is_no_other_place(
 
 @slow
 def test_a_move_shows_from_its_frame_on(engine: VExpressEngine, avatar: VExpressAvatar) -> None:
-    still = follow(engine.open_following(avatar, StreamOptions()), {})
-    stream = engine.open_following(avatar, StreamOptions())
+    still = follow(engine.open(avatar, StreamOptions()), {})
+    stream = engine.open(avatar, StreamOptions())
     before = stream.push(speech()[: 640 * 10])
     stream.place_face(avatar.points + 20)
     after = stream.push(speech()[640 * 10 :]) + stream.flush()
     assert before
     assert same(before, still[: len(before)])
     assert not same(after[-4:], still[-4:])
-    back = follow(engine.open_following(avatar, StreamOptions()), {2: avatar.points + 20, 3: None})
+    back = follow(engine.open(avatar, StreamOptions()), {2: avatar.points + 20, 3: None})
     assert not same(back, still)  # a single frame elsewhere is seen by its neighbours
 
 
 @slow
 def test_the_sound_may_be_cut_anywhere(engine: VExpressEngine, avatar: VExpressAvatar) -> None:
     moves = {3: avatar.points + 9, 8: None, 11: avatar.points - 9}
-    whole, cut = (
-        follow(engine.open_following(avatar, StreamOptions()), moves, cut) for cut in (640, 80)
-    )
+    whole, cut = (follow(engine.open(avatar, StreamOptions()), moves, cut) for cut in (640, 80))
     assert same(whole, cut)
 
 
 @slow
 def test_a_reset_leaves_no_trace(engine: VExpressEngine, avatar: VExpressAvatar) -> None:
-    fresh = perform(engine.open_following(avatar, StreamOptions()), speech())
-    stream = engine.open_following(avatar, StreamOptions())
+    fresh = perform(engine.open(avatar, StreamOptions()), speech())
+    stream = engine.open(avatar, StreamOptions())
     stream.place_face(avatar.points + 20)
     stream.push(speech(9, seed=4, extra=7))
     stream.reset(1)
@@ -138,10 +142,10 @@ def test_streams_that_stay_and_streams_that_follow_take_turns(
     moves: dict[int, Points | None] = {0: avatar.points + 20}
     alone = [
         perform(engine.open(avatar, StreamOptions()), speech()),
-        follow(engine.open_following(avatar, StreamOptions()), moves),
+        follow(engine.open(avatar, StreamOptions()), moves),
     ]
     stays = engine.open(avatar, StreamOptions())
-    follows = engine.open_following(avatar, StreamOptions())
+    follows = engine.open(avatar, StreamOptions())
     follows.place_face(moves[0])
     turns: tuple[list[Unit], list[Unit]] = ([], [])
     for piece in np.split(speech(), FRAMES):
@@ -154,10 +158,79 @@ def test_streams_that_stay_and_streams_that_follow_take_turns(
 
 
 @slow
+def test_a_pose_turns_the_portraits_own_face_from_its_frame_on(
+    engine: VExpressEngine, avatar: VExpressAvatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guided: list[Points] = []
+    guide = engine.model.makes.guide
+
+    def keeping(track: Points) -> Tensor:
+        guided.extend(track)
+        return guide(track)
+
+    monkeypatch.setattr(engine.model.makes, "guide", keeping)
+    still = perform(engine.open(avatar, StreamOptions()), speech())
+    assert not guided  # its own place was drawn once, when it was prepared
+    stream = engine.open(avatar, StreamOptions())
+    before = stream.push(speech()[: 640 * 10])
+    stream.direct(Direction(pose=Pose(yaw=8)))
+    after = stream.push(speech()[640 * 10 :]) + stream.flush()
+    assert same(before, still[: len(before)])
+    assert not same(after[-4:], still[-4:])
+    goal = avatar.face.moved(Pose(yaw=8))
+    apart = [float(np.abs(points - goal).max()) for points in guided]
+    assert apart == sorted(apart, reverse=True)  # eased, not jumped
+    posed = engine.open(avatar, StreamOptions())
+    posed.direct(Direction(pose=Pose(yaw=8)))
+    guided.clear()
+    perform(posed, speech())
+    assert len(guided) == 1  # at once before the first frame, and drawn once
+    np.testing.assert_allclose(guided[0], goal, atol=0.01)
+
+
+@slow
+def test_gestures_and_a_camera_move_the_head(
+    engine: VExpressEngine, avatar: VExpressAvatar
+) -> None:
+    still, nodding, watched = (engine.open(avatar, StreamOptions()) for _ in range(3))
+    nodding.gesture("nod")
+    frame = PuppetFrame(pose=Pose(roll=9, x=0.1), blink_left=1.0)
+    watched.puppet(frame)
+    shown = [perform(stream, speech()) for stream in (still, nodding, watched)]
+    assert not same(shown[0], shown[1])
+    assert not same(shown[0], shown[2])
+    assert not same(shown[1], shown[2])
+
+
+def test_what_no_head_can_do_is_refused_by_name() -> None:
+    head = LedHead(PLAIN.face)
+    head.direct(Direction(pose=Pose(pitch=3)))
+    for direction in (Direction(emotion="smile"), Direction(mouth=0.5), Direction(strength=2)):
+        with pytest.raises(CannotDirectError, match="expected a pose alone"):
+            head.direct(direction)
+    with pytest.raises(CannotDirectError, match=r"wink: .* expected one of: nod, shake"):
+        head.gesture("wink")
+    with pytest.raises(UnknownGestureError, match="waltz"):
+        head.gesture("waltz")
+    with pytest.raises(UnknownEmotionError, match="sleepy"):
+        head.direct(Direction(emotion="sleepy"))
+
+
+def test_a_camera_that_falls_silent_lets_the_head_go() -> None:
+    head = LedHead(PLAIN.face)
+    assert head.advance() is None
+    head.puppet(PuppetFrame(pose=Pose(yaw=9)))
+    places = [head.advance() for _ in range(60)]
+    assert places[10] is not None
+    assert places[10][2, 0] > OWN[2, 0] + 1
+    assert places[-1] is None
+
+
+@slow
 def test_places_that_are_none_are_refused(
     engine: VExpressEngine, avatar: VExpressAvatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = engine.open_following(avatar, StreamOptions())
+    stream = engine.open(avatar, StreamOptions())
     for wrong in (OWN[:2], OWN * np.nan, OWN * 1e6):
         with pytest.raises(TrackError):
             stream.place_face(wrong)
@@ -168,11 +241,11 @@ def test_places_that_are_none_are_refused(
     with pytest.raises(StreamClosedError):
         stream.place_face(None)
     with pytest.raises(AvatarError, match="expected an avatar of the V-Express engine"):
-        engine.open_following(FakeAvatar("x", avatar.still), StreamOptions())
+        engine.open(FakeAvatar("x", avatar.still), StreamOptions())
 
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("engine.vexpress.live.engine.StreamWindow", full)
     with pytest.raises(EngineFullError, match="no memory left"):
-        engine.open_following(avatar, StreamOptions())
+        engine.open(avatar, StreamOptions())

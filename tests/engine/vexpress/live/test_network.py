@@ -96,8 +96,8 @@ def test_keys_go_by_name_and_come_back(unet: DenoisingUNet) -> None:
 @pytest.mark.timeout(300)
 def test_a_captured_call_is_the_plain_call(models: Path) -> None:
     engine = load_live_engine(live_settings(models, PILE, keyframe_slots=2))
-    grey, points = engine.model.makes.blank()
-    avatar = engine.model.makes.look_at(grey, points, "grey")
+    grey, face = engine.model.makes.blank()
+    avatar = engine.model.makes.look_at(grey, face, "grey")
     seen = engine.seen(avatar, 1.0)
     source = torch.Generator().manual_seed(0)
     look = Look(

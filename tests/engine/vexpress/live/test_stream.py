@@ -17,9 +17,8 @@ from engine.api import (
     StreamClosedError,
     StreamOptions,
     Unit,
-    UnknownGestureError,
 )
-from engine.direction import Direction, Pose, PuppetFrame
+from engine.script import Script
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.engine import VExpressEngine
 from tests.engine.vexpress.live.conftest import FRAMES, SIZE, perform, same, speech
@@ -193,17 +192,6 @@ def test_equal_pictures_make_equal_avatars(
     assert torch.equal(again.anchor, avatar.anchor)
 
 
-def test_what_it_cannot_follow_is_refused_by_name(
-    engine: VExpressEngine, avatar: VExpressAvatar
-) -> None:
-    stream = engine.open(avatar, StreamOptions())
-    stream.direct(Direction())
-    stream.puppet(None)
-    with pytest.raises(CannotDirectError, match="yaw=3"):
-        stream.direct(Direction(pose=Pose(yaw=3)))
-    with pytest.raises(CannotDirectError, match="nod"):
-        stream.gesture("nod")
-    with pytest.raises(UnknownGestureError, match="nod, shake"):
-        stream.gesture("waltz")
-    with pytest.raises(CannotDirectError, match="camera"):
-        stream.puppet(PuppetFrame())
+def test_scripts_are_refused(engine: VExpressEngine, avatar: VExpressAvatar) -> None:
+    with pytest.raises(CannotDirectError, match="no script live"):
+        engine.open(avatar, StreamOptions(script=Script()))
