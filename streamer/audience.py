@@ -1,29 +1,34 @@
-"""Those who watch a session, beside the one who speaks in it."""
+"""All who are sent a session: those who watch, and the one who speaks in it."""
 
 import asyncio
+from collections.abc import Callable
 
 import av
 from aiortc.codecs import get_encoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
-from streamer.encoder_limits import LiveH264Encoder, LiveVp8Encoder
+from streamer.encoder_limits import live_encoder
 from streamer.relay import Relay
 from streamer.stage import Sight, Sound
 from streamer.tracks import FaceTrack, VoiceTrack
 
-_VIDEO_ENCODERS = {"video/vp8": LiveVp8Encoder, "video/h264": LiveH264Encoder}
-
 
 class Audience:
-    """One relay per codec, shared by all viewers who agreed on it."""
+    """One relay per codec, shared by all who agreed on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, took_s: Callable[[float], None]) -> None:
+        self._took_s = took_s  # told for every picture that was encoded
         self._relays: dict[str, Relay] = {}
 
     @property
     def relays(self) -> dict[str, Relay]:
         """By media type, in lower case."""
         return self._relays
+
+    @property
+    def video_bits_per_s(self) -> int:
+        """What all encoders of pictures are told to make at present."""
+        return sum(each.bits_per_s for each in self._relays.values())
 
     def release(self, release: Sound | Sight[av.VideoFrame]) -> None:
         """Let sound or a picture go to all viewers."""
@@ -38,10 +43,9 @@ class Audience:
         """The relay of a codec; the first viewer who wants it brings it about."""
         name = codec.mimeType.lower()
         if name not in self._relays:
-            make_video = _VIDEO_ENCODERS.get(name)
             self._relays[name] = (
-                Relay(FaceTrack(), make_video())
-                if make_video
+                Relay(FaceTrack(), live_encoder(codec), self._took_s)
+                if name.startswith("video/")
                 else Relay(VoiceTrack(), get_encoder(codec))
             )
         return self._relays[name]

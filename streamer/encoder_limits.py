@@ -5,7 +5,8 @@ our settings, is all that its encoders need to be told.
 """
 
 import fractions
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import av
 from aiortc import RTCRtpSender
@@ -21,7 +22,7 @@ from streamer.bitrate import BitrateControl
 from streamer.jitter import UnsupportedAiortcError, check_aiortc
 
 KEY_FRAME_AFTER_FRAMES = TIMING.frame_rate_hz // 2
-_ENCODER_NAME, _HANDLER_NAME = "_RTCRtpSender__encoder", "_handle_rtcp_packet"
+_HANDLER_NAME = "_handle_rtcp_packet"
 _WHOLE = 256  # RTCP counts lost packets in 256ths
 _QUANTIZER_RANGE = (2, 56)
 _KEY_FRAME_EVERY_FRAMES = 3000
@@ -138,29 +139,32 @@ class LiveH264Encoder(H264Encoder):
         self.wishes.rate.estimated(bits_per_s)
 
 
-_ENCODERS: dict[str, type[LiveVp8Encoder] | type[LiveH264Encoder]] = {
+LiveEncoder: TypeAlias = LiveVp8Encoder | LiveH264Encoder
+_ENCODERS: dict[str, type[LiveEncoder]] = {
     "video/vp8": LiveVp8Encoder,
     "video/h264": LiveH264Encoder,
 }
 
 
-def limit_encoder(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> None:
-    """Give a video sender our encoder for the negotiated codec, before its first frame."""
+def live_encoder(codec: RTCRtpCodecParameters) -> LiveEncoder:
+    """Our encoder for a codec of pictures."""
+    return _ENCODERS[codec.mimeType.lower()]()
+
+
+def hear_losses(sender: RTCRtpSender, lost: Callable[[float], None]) -> None:
+    """Be told with every report of the receiver which share of the packets was lost."""
     check_aiortc()
-    for name in (_ENCODER_NAME, _HANDLER_NAME):
-        if not hasattr(sender, name):
-            raise UnsupportedAiortcError(f"RTCRtpSender has no {name}")
-    encoder = _ENCODERS[codec.mimeType.lower()]()
+    if not hasattr(sender, _HANDLER_NAME):
+        raise UnsupportedAiortcError(f"RTCRtpSender has no {_HANDLER_NAME}")
     handle_report = sender._handle_rtcp_packet
 
     async def handle(packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
             for report in packet.reports:
                 if report.ssrc == sender._ssrc:
-                    encoder.wishes.rate.lost(report.fraction_lost / _WHOLE)
+                    lost(report.fraction_lost / _WHOLE)
         await handle_report(packet)
 
-    setattr(sender, _ENCODER_NAME, encoder)
     sender._handle_rtcp_packet = handle  # type: ignore[method-assign]
 
 

@@ -48,6 +48,11 @@ class LiveNumbers(Collector):
             sum(len(session.speech) for session in running) / TIMING.sample_rate_hz,
         )
         yield GaugeMetricFamily(
+            "vexpress_video_bits_per_second",
+            "What all encoders of pictures for WebRTC are told to make.",
+            sum(session.audience.video_bits_per_s for session in running),
+        )
+        yield GaugeMetricFamily(
             "vexpress_engines_ready",
             "Engines that can take a visitor.",
             sum(lane.is_ready for lane in self._studio.lanes),

@@ -69,6 +69,12 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        self.encoder_s = Histogram(
+            "vexpress_encoder_seconds_per_frame",
+            "Time of coding a picture for WebRTC, once for all who take the same.",
+            buckets=_ENCODER_BUCKETS_S,
+            registry=self._registry,
+        )
         self.socket_encoder_s = Histogram(
             "vexpress_socket_encoder_seconds_per_frame",
             "Time of coding a picture for a websocket.",

@@ -8,6 +8,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCRtpTransceiver
 from aiortc.mediastreams import MediaStreamTrack
 from aiortc.sdp import SessionDescription
 
+from streamer.audience import Audience
 from streamer.connection import (
     OFFER_ERRORS,
     BadOfferError,
@@ -15,11 +16,11 @@ from streamer.connection import (
     ConnectionListener,
     capabilities,
 )
-from streamer.encoder_limits import limit_encoder
 from streamer.jitter import replace_jitter_buffer
 from streamer.media_clock import MediaClock, report_media_clock
 from streamer.prompt_pictures import show_pictures_promptly
-from streamer.tracks import FaceTrack, VoiceTrack
+from streamer.relay import RelayTrack
+from streamer.tracks import VoiceTrack
 
 CHANNEL_LABEL = "control"
 _LAST_WORDS_S = 0.2
@@ -38,10 +39,13 @@ class PeerListener(ConnectionListener, Protocol):
 class Peer(Connection):
     """The server's end of a call."""
 
-    def __init__(self, configuration: RTCConfiguration, listener: PeerListener) -> None:
+    def __init__(
+        self, configuration: RTCConfiguration, listener: PeerListener, audience: Audience
+    ) -> None:
         super().__init__(configuration, listener)
         self.voice = VoiceTrack()
-        self.face = FaceTrack()
+        self.face = RelayTrack("video")
+        self._audience = audience
         self.microphone: MediaStreamTrack | None = None
         self.camera: MediaStreamTrack | None = None
         self._listener = listener
@@ -59,11 +63,12 @@ class Peer(Connection):
         face = self._add_pictures(description)
         try:
             await self._hear_offer(offer)
-            limit_encoder(face.sender, face._codecs[0])
+            relay = self._audience.relay_for(face._codecs[0])
+            self.face.attach(face.sender, relay)
             replace_jitter_buffer(voice.receiver, time.monotonic)
             media_clock = MediaClock()
             report_media_clock(voice.sender, self.voice, media_clock)
-            report_media_clock(face.sender, self.face, media_clock)
+            report_media_clock(face.sender, relay.source, media_clock)
             for transceiver in connection.getTransceivers():
                 if transceiver.kind == "video":
                     show_pictures_promptly(transceiver.receiver)

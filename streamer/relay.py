@@ -3,15 +3,20 @@
 import asyncio
 import logging
 import statistics
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import av
 from aiortc import RTCRtpSender
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.frame import Frame
 
+from streamer.encoder_limits import LiveEncoder, hear_losses
 from streamer.jitter import UnsupportedAiortcError, check_aiortc
+from streamer.stage import Sight
 from streamer.tracks import FaceTrack, VoiceTrack
 
 log = logging.getLogger(__name__)
@@ -27,6 +32,10 @@ class Encoder(Protocol):
         ...
 
 
+def _nobody(_: float) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """One frame, ready to be sent."""
@@ -38,22 +47,37 @@ class Encoded:
 class Relay:
     """One encoder, its source, and those who take what it makes; without them it rests."""
 
-    def __init__(self, source: VoiceTrack | FaceTrack, encoder: Encoder) -> None:
+    def __init__(
+        self,
+        source: VoiceTrack | FaceTrack,
+        encoder: Encoder,
+        took_s: Callable[[float], None] = _nobody,
+    ) -> None:
         self.source = source
         self.encoded_frames = 0
         self._encoder = encoder
+        self._took_s = took_s  # told for each frame, in a thread of its own
+        self._losses: dict[RelayTrack, float] = {}
+        self._told_drops = 0
         self._takers: dict[RelayTrack, int | None] = {}  # and the bit rates that they could take
         self._wants_key = False
         self._task = asyncio.create_task(self._run(), name=f"{source.kind} relay")
 
+    @property
+    def bits_per_s(self) -> int:
+        """What is sent to each viewer; 0 while the encoder rests, and for sound."""
+        return getattr(self._encoder, "target_bitrate", 0) if self._takers else 0
+
     def join(self, taker: "RelayTrack") -> None:
-        """Send to one more, who begins with a key frame."""
-        self._takers[taker] = None
-        self.request_key_frame()
+        """Send to one more, who begins with a key frame; once is enough."""
+        if taker not in self._takers:
+            self._takers[taker] = None
+            self.request_key_frame()
 
     def leave(self, taker: "RelayTrack") -> None:
         """Send to one less."""
         self._takers.pop(taker, None)
+        self._losses.pop(taker, None)
 
     def request_key_frame(self) -> None:
         """Let the next frame be decodable by itself; one does for all who ask meanwhile."""
@@ -66,6 +90,12 @@ class Relay:
             known = [rate for rate in self._takers.values() if rate is not None]
             if hasattr(self._encoder, "target_bitrate"):
                 self._encoder.target_bitrate = statistics.median_low(known)
+
+    def lost(self, taker: "RelayTrack", share: float) -> None:
+        """This share of one viewer's packets was lost. Again the median counts."""
+        if taker in self._takers and isinstance(self._encoder, LiveEncoder):
+            self._losses[taker] = share
+            self._encoder.wishes.rate.lost(statistics.median_low(self._losses.values()))
 
     async def aclose(self) -> None:
         """Stop encoding."""
@@ -81,11 +111,13 @@ class Relay:
             except MediaStreamError:
                 return
             if not self._takers:
+                if not self.encoded_frames:
+                    self.source.first_s = None  # the encoder's time begins with its first frame
                 continue
             wants_key, self._wants_key = self._wants_key, False
             try:
                 payloads, timestamp = await loop.run_in_executor(
-                    None, self._encoder.encode, frame, wants_key
+                    None, self._encode, frame, wants_key
                 )
             except Exception:  # viewers must not end the session that they watch
                 log.exception("a frame for viewers could not be encoded")
@@ -94,8 +126,17 @@ class Relay:
             if payloads:  # none while an encoder still collects
                 self._give(Encoded(payloads, timestamp))
 
+    def _encode(self, frame: Frame, wants_key: bool) -> tuple[list[bytes], int]:
+        begin_s = time.perf_counter()
+        encoded = self._encoder.encode(frame, wants_key)
+        self._took_s(time.perf_counter() - begin_s)
+        return encoded
+
     def _give(self, encoded: Encoded) -> None:
+        drops = self.source.dropped - self._told_drops
+        self._told_drops += drops
         for taker in list(self._takers):
+            taker.dropped += drops  # the encoder was too slow for all of them
             taker.put(encoded)
 
 
@@ -112,7 +153,10 @@ class RelayTrack(MediaStreamTrack):
         self._bits_per_s = 0
 
     def attach(self, sender: RTCRtpSender, relay: Relay) -> None:
-        """Pass on what the relay makes, through a sender that has not begun yet."""
+        """Pass on what the relay makes, through a sender that has not begun yet.
+
+        The first frame is made for it once it begins: what came before would be late.
+        """
         check_aiortc()
         for name in (_ENCODER_NAME, _KEY_FRAME_NAME):
             if not hasattr(sender, name):
@@ -120,7 +164,10 @@ class RelayTrack(MediaStreamTrack):
         setattr(sender, _ENCODER_NAME, self)
         setattr(sender, _KEY_FRAME_NAME, relay.request_key_frame)
         self._relay = relay
-        relay.join(self)
+        hear_losses(sender, lambda share: relay.lost(self, share))
+
+    def release(self, sight: Sight[av.VideoFrame]) -> None:
+        """Do nothing: the source of the relay is shown each picture, for all at once."""
 
     def put(self, encoded: Encoded) -> None:
         """Send one frame soon. When too many wait, all go: a gap in them could not be decoded."""
@@ -134,6 +181,8 @@ class RelayTrack(MediaStreamTrack):
 
     async def recv(self) -> Encoded:  # type: ignore[override]  # aiortc hands it to `pack`
         """Wait for the next frame."""
+        if self._relay is not None:
+            self._relay.join(self)
         while not self._frames:
             if self.readyState != "live":
                 raise MediaStreamError

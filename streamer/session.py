@@ -64,7 +64,7 @@ class Session:
         self.avatar_id = parts.avatar_id
         self.reclaim_token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.speech = SpeechQueue()
-        self.audience = Audience()
+        self.audience = Audience(metrics.encoder_s.observe)
         self.is_published = False  # to whoever may watch, not only to those who know its id
         self.ended = asyncio.Event()
         self._metrics = metrics
@@ -119,12 +119,13 @@ class Session:
             "dropped_units": self._performance.dropped_units,
             "repaired_frames": self._performance.repaired_frames,
             "left_out_pictures": self._lines.dropped,
+            "video_bits_per_s": self.audience.video_bits_per_s,
         }
 
     async def answer(self, offer: str, network: RTCConfiguration, publishes: bool = False) -> str:
         """SDP offer to SDP answer; the connection takes the place of any one before."""
         ear = Ear(self)
-        peer = Publisher(network, ear) if publishes else Peer(network, ear)
+        peer = Publisher(network, ear) if publishes else Peer(network, ear, self.audience)
         self.is_published |= publishes
         try:
             answer = await peer.answer(offer)

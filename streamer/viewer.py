@@ -11,6 +11,7 @@ from streamer.connection import (
     ConnectionListener,
     capabilities,
 )
+from streamer.media_clock import MediaClock, report_media_clock
 from streamer.relay import RelayTrack
 
 _CODECS = {"audio": "audio/opus", "video": "video/"}
@@ -38,9 +39,11 @@ class Viewer(Connection):
             senders.append(sender)
         try:
             await self._hear_offer(offer)
+            media_clock = MediaClock()
             for track, transceiver in zip(self._tracks, senders, strict=True):
                 relay = self._audience.relay_for(transceiver._codecs[0])
                 track.attach(transceiver.sender, relay)
+                report_media_clock(transceiver.sender, relay.source, media_clock)
             return await self._make_answer()
         except OFFER_ERRORS as error:
             raise BadOfferError(f"cannot answer this SDP offer: {error}") from error

@@ -11,8 +11,10 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtcpSenderInfo, RtcpSrPacket
 
 from engine.config import TIMING
+from streamer.audience import Audience
 from streamer.jitter import UnsupportedAiortcError
 from streamer.media_clock import MediaClock, report_media_clock
+from streamer.relay import RelayTrack
 from streamer.stage import Sight, Sound
 from streamer.tracks import VOICE_DELAY_S, FaceTrack, VoiceTrack
 
@@ -62,6 +64,35 @@ async def test_a_picture_and_its_sound_have_the_same_time(connection: RTCPeerCon
         difference_s = await reported_s(sound) - await reported_s(sight)
         assert difference_s == pytest.approx(0.02 - VOICE_DELAY_S, abs=1e-4)
     assert sound._RTCRtpSender__lsr != 0  # type: ignore[attr-defined]
+
+
+async def test_viewers_who_come_later_have_the_same_clock(connection: RTCPeerConnection) -> None:
+    audience, media_clock = Audience(lambda _: None), MediaClock()
+    senders = []
+    for kind, codec in (("audio", OPUS), ("video", VP8)):
+        relay, track = audience.relay_for(codec), RelayTrack(kind)
+        sender = connection.addTransceiver(track, "sendonly").sender
+        track.attach(sender, relay)
+        report_media_clock(sender, relay.source, media_clock)
+        senders.append(sender)
+    sound, sight = senders
+    picture = av.VideoFrame.from_ndarray(np.full((96, 64), 128, np.uint8), format="yuv420p")
+    packet = np.zeros(TIMING.wire_samples_per_packet, np.int16)
+    for frame in range(FIRST_FRAME + 5):
+        begins = frame >= FIRST_FRAME  # what was shown before, nobody is sent
+        waiting = [each for each in ((sound, OPUS), (sight, VP8)) if begins]
+        tasks = [asyncio.create_task(each._next_encoded_frame(codec)) for each, codec in waiting]
+        await asyncio.sleep(0.01)
+        audience.release(Sight(frame, picture))
+        audience.release(Sound(2 * frame * len(packet), packet))
+        await asyncio.gather(*tasks)
+        audience.release(Sound((2 * frame + 1) * len(packet), packet))
+        if begins:
+            await sound._next_encoded_frame(OPUS)
+            difference_s = await reported_s(sound) - await reported_s(sight)
+            assert difference_s == pytest.approx(0.02 - VOICE_DELAY_S, abs=1e-4)
+        await asyncio.sleep(0.01)
+    await audience.aclose()
 
 
 async def test_without_those_parts_we_refuse(connection: RTCPeerConnection) -> None:

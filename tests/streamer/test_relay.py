@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
 from av.frame import Frame
 
+from streamer.encoder_limits import LiveVp8Encoder
 from streamer.relay import CAPACITY_FRAMES, Encoded, Relay, RelayTrack
 from streamer.stage import Sight
 from streamer.tracks import FaceTrack
@@ -59,6 +61,7 @@ async def connection() -> AsyncIterator[RTCPeerConnection]:
 def joined(connection: RTCPeerConnection, relay: Relay) -> RelayTrack:
     track = RelayTrack("video")
     track.attach(connection.addTransceiver(track, "sendonly").sender, relay)
+    relay.join(track)
     return track
 
 
@@ -152,3 +155,34 @@ async def test_senders_of_aiortc_pass_on_what_is_encoded_already(
     assert frame is not None
     assert (frame.payloads, frame.timestamp) == ([b"payload"], 7200)
     assert track.target_bitrate == 0
+
+
+async def test_nothing_is_made_for_a_sender_that_has_not_begun(
+    relay: Relay, encoder: CountingEncoder, connection: RTCPeerConnection
+) -> None:
+    track = RelayTrack("video")
+    track.attach(connection.addTransceiver(track, "sendonly").sender, relay)
+    await show(relay, 0)
+    assert encoder.keys == []
+    assert relay.source.first_s is None
+    receiving = asyncio.create_task(track.recv())
+    await asyncio.sleep(0)
+    await show(relay, 1)
+    assert (await receiving).timestamp == 3600
+    assert encoder.keys == [True]
+
+
+async def test_the_median_loss_sets_the_rate(connection: RTCPeerConnection) -> None:
+    encoder, took_s = LiveVp8Encoder(), list[float]()
+    relay = Relay(FaceTrack(), encoder, took_s.append)
+    for share in (0.0, 0.9, 0.0):
+        joined(connection, relay)
+        sender = connection.getSenders()[-1]
+        report = RtcpReceiverInfo(sender._ssrc, round(256 * share), 0, 0, 0, 0, 0)
+        await sender._handle_rtcp_packet(RtcpRrPacket(ssrc=1, reports=[report]))
+        assert encoder.wishes.rate.decide(10.0) >= 800_000
+    await show(relay, 0)
+    await asyncio.sleep(0.1)
+    assert len(took_s) == 1
+    assert took_s[0] > 0
+    await relay.aclose()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
@@ -10,7 +10,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from streamer.service import Service
 from tests.streamer.refusals import assert_error, offer_with
-from tests.streamer.visitor import SDP_HEADERS, Microphone, Visitor
+from tests.streamer.visitor import SDP_HEADERS, Microphone, Visitor, visit
 
 CHANNEL = "a=sendrecv"
 
@@ -123,15 +123,16 @@ async def test_a_full_audience(
 
 
 @asynccontextmanager
-async def viewer_of(url: str) -> AsyncIterator[Visitor]:
-    """One who watches the newest session."""
+async def viewer_of(url: str, session_id: str = "") -> AsyncIterator[Visitor]:
+    """One who watches a session, or the newest one that is published."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     for kind in ("audio", "video"):
         connection.addTransceiver(kind, direction="recvonly")
     async with httpx.AsyncClient(base_url=url) as http:
         visitor = Visitor(connection, None, http)  # type: ignore[arg-type]
         connection.on("track", visitor.listen_to)
-        await connect(connection, http, "/v1/whep")
+        query = f"?session={session_id}" if session_id else ""
+        await connect(connection, http, f"/v1/whep{query}")
         try:
             yield visitor
         finally:
@@ -166,3 +167,28 @@ async def test_who_speaks_by_whip_is_seen_by_all_who_watch(server: str) -> None:
             assert (await http.delete(location)).status_code == 200
             await one.wait_for(lambda: one.connection.connectionState in ("closed", "failed"))
     await speaker.close()
+
+
+@pytest.mark.slow
+async def test_who_speaks_and_three_who_watch_cost_one_encode_a_frame(server: str) -> None:
+    async with visit(server) as speaker, AsyncExitStack() as owned:
+        await speaker.connect()
+        await speaker.wait_for(lambda: speaker.video)
+        session_id = speaker.location.rsplit("/", 1)[-1]
+        watching = [
+            await owned.enter_async_context(viewer_of(server, session_id)) for _ in range(3)
+        ]
+        everyone = (speaker, *watching)
+        await speaker.wait_for(lambda: all(each.video for each in everyone))
+        encoded = await number_of(speaker, "vexpress_encoder_seconds_per_frame_count")
+        seen = [len(each.video) for each in everyone]
+        await speaker.wait_for(lambda: len(speaker.video) >= seen[0] + 40)
+        encoded = await number_of(speaker, "vexpress_encoder_seconds_per_frame_count") - encoded
+        for visitor, before in zip(everyone, seen, strict=True):
+            assert len(visitor.video) - before == pytest.approx(encoded, abs=8)
+        assert await number_of(speaker, "vexpress_video_bits_per_second") >= 400_000
+
+
+async def number_of(visitor: Visitor, name: str) -> float:
+    lines = (await visitor.http.get("/metrics")).text.splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
