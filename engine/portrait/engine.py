@@ -60,10 +60,13 @@ class PortraitEngine:
                 scene = self._preparer.scene(picture, options)
                 if self._cache:
                     self._cache.save(name, scene)
-        painter = self._mouth_model.painter(scene.look) if self._mouth_model else None
+        painter = None if scene.look.is_open else self._painter_of(scene)
         still = Renderer(scene, painter).render(np.zeros(CHANNELS, np.float32))
         still.flags.writeable = False
         return PortraitAvatar(name, scene, painter, still)
+
+    def _painter_of(self, scene: Scene) -> MouthPainter | None:
+        return self._mouth_model.painter(scene.look) if self._mouth_model else None
 
     def open(self, avatar: Avatar, options: StreamOptions) -> PortraitStream:
         """Start a stream of an avatar that this engine prepared."""

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional
 
 from engine.api import Picture
 from engine.portrait.fields import Box
@@ -25,11 +26,22 @@ from engine.portrait.mouth_crop import (
     opening_mask,
     paste_cover,
 )
-from engine.portrait.painted_mouth_network import PaintedMouthNetwork, Painter, hide_opening
+from engine.portrait.painted_mouth_network import (
+    PLACE,
+    PaintedMouthNetwork,
+    Rows,
+    Seen,
+    Sketcher,
+    crop_coordinates,
+    finished,
+    hide_opening,
+    lower_lip_drop,
+)
 from engine.portrait.rig import Anatomy
 
 WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "mouth.safetensors"
 
+_OPEN_SHARE = 0.01  # of the crop: two or three millimetres between the lips
 _TRIALS = 4  # of each way to run the network
 _HOPELESS = 3.0  # times slower at the first run than the best way so far
 
@@ -57,6 +69,11 @@ class MouthLook:
         points = (anatomy.points[:, :2] - affine[:, 2]) @ back.T
         return cls(affine.astype(np.float32), cut_crop(still, affine), opening_mask(points))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the lips are apart: what shows there is the person's own, and no other's."""
+        return float(self.opening.mean()) / 255 > _OPEN_SHARE
+
 
 class MouthModel:
     """The shipped weights, run in whichever way is fastest on this machine."""
@@ -65,7 +82,7 @@ class MouthModel:
         network.eval().requires_grad_(requires_grad=False)
         self._network = network
         self.way = way or fastest_way(network)
-        self._painter = _copied(network.painter, self.way)
+        self._sketcher = _copied(network.sketcher, self.way)
 
     @classmethod
     def load(cls, path: Path = WEIGHTS_PATH) -> Self:
@@ -81,18 +98,28 @@ class MouthModel:
             look.colour[SEEN_ROWS, SEEN_COLUMNS],
             look.opening[SEEN_ROWS, SEEN_COLUMNS],
         )
-        still = torch.cat([_colour(colour), _share(opening)], 1)
-        seen = self._network.encoder(still)
-        features = [part.to(dtype=self.way[0], memory_format=self.way[1]) for part in seen]
-        return MouthPainter(look.crop, partial(self._paint, features))
+        seen = self._network.encoder(torch.cat([_colour(colour), _share(opening)], 1))
+        at_rest = self._network.teeth(crop_coordinates(), torch.zeros(1, PLACE), torch.zeros(1, 2))
+        return MouthPainter(look.crop, partial(self._paint, self._cast(seen), at_rest))
 
     @torch.inference_mode()
-    def _paint(self, features: list[Tensor], crop: Picture) -> Picture:
-        colour, opening = _colour(crop[..., :3]), _share(crop[..., 3])
-        lips = hide_opening(colour, opening).to(dtype=self.way[0], memory_format=self.way[1])
-        painted = self._painter(lips, *features)[0].permute(1, 2, 0).float()
-        whole = painted.add_(0.5).mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
-        return np.asarray(whole.contiguous().numpy())
+    def _paint(self, seen: Seen, teeth: Rows, crop: Picture) -> Picture:
+        lips = hide_opening(_colour(crop[..., :3]), _share(crop[..., 3]))
+        given = lips.to(dtype=self.way[0], memory_format=self.way[1])
+        soft, jaw = self._sketcher(given, seen.half, seen.quarter)
+        fall = jaw.float()
+        fall[:, 1] += lower_lip_drop(lips[:, 3:], SEEN_ROWS.start)
+        rows = teeth._replace(lower=_moved(teeth.lower, fall[0]))
+        painted = finished(lips, _smooth(soft.float().contiguous()), rows, seen)
+        whole = painted[0].permute(1, 2, 0).add(0.5).mul_(255).add_(0.5).clamp_(0, 255)
+        return np.asarray(whole.to(torch.uint8).contiguous().numpy())
+
+    def _cast(self, seen: Seen) -> Seen:
+        half, quarter = (
+            part.to(dtype=self.way[0], memory_format=self.way[1])
+            for part in (seen.half, seen.quarter)
+        )
+        return seen._replace(half=half, quarter=quarter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +162,12 @@ def fastest_way(network: PaintedMouthNetwork) -> Way:
     height, width = (part.stop - part.start for part in (SEEN_ROWS, SEEN_COLUMNS))
     still = torch.zeros(1, 4, height, width)
     with torch.inference_mode():
-        features = network.encoder(still)
+        features = network.encoder(still)[:2]
         for way in WAYS:
-            painter = _copied(network.painter, way)
+            sketcher = _copied(network.sketcher, way)
             given = [part.to(dtype=way[0], memory_format=way[1]) for part in (still, *features)]
-            painter(*given)  # prepares the kernels
-            needed_s = _needed_s(lambda: painter(*given), _HOPELESS * best_s)  # noqa: B023  # used at once
+            sketcher(*given)  # prepares the kernels
+            needed_s = _needed_s(lambda: sketcher(*given), _HOPELESS * best_s)  # noqa: B023  # used at once
             if needed_s < best_s:
                 best, best_s = way, needed_s
     return best
@@ -158,10 +185,24 @@ def _needed_s(run: Callable[[], object], hopeless_s: float) -> float:
     return shortest_s
 
 
-def _copied(painter: Painter, way: Way) -> Painter:
-    other = copy.deepcopy(painter).to(way[0])
+def _copied(sketcher: Sketcher, way: Way) -> Sketcher:
+    other = copy.deepcopy(sketcher).to(way[0])
     other.to(memory_format=way[1])  # type: ignore[call-overload]  # not in the stubs
     return other
+
+
+def _smooth(soft: Tensor) -> Tensor:
+    """Without stripes of one pixel, which a pixel shuffle may leave in wide mouths."""
+    padded = functional.pad(soft, (1, 1, 1, 1), mode="replicate")
+    return functional.avg_pool2d(functional.avg_pool2d(padded, 2, 1), 2, 1)
+
+
+def _moved(row: Tensor, way: Tensor) -> Tensor:
+    """A row of teeth [1, 4, height, width] moved by `way` [2] pixels, right and down."""
+    pixels = row[0].permute(1, 2, 0).numpy()
+    place = np.array([[1, 0, float(way[0])], [0, 1, float(way[1])]], np.float32)
+    moved = cv2.warpAffine(pixels, place, (pixels.shape[1], pixels.shape[0]))
+    return torch.from_numpy(moved).permute(2, 0, 1)[None]
 
 
 def _colour(crop: Picture) -> Tensor:

@@ -66,7 +66,7 @@ Finish: TypeAlias = Callable[[Picture, Floats], Picture]  # lips and their openi
 class _Behind:
     """What an aperture shows."""
 
-    layers: Layers
+    layers: Layers | None = None
     finish: Finish | None = None
 
 
@@ -125,11 +125,9 @@ class Renderer:
         mouth, rig = self._scene.mouth, self._scene.rig
         skull = self._fixed(rig.mouth, rigid, carried)
         down = skull[:, :2] @ mouth.down * max(jaw_cm, 0.0) * rig.pixels_per_cm
-        painter, box = self._painter, rig.mouth.box
-        return _Behind(
-            lambda upper, lower: mouth.paint(skull, down, upper, lower),
-            None if painter is None else partial(painter.over, box=box, skull=skull),
-        )
+        if self._painter is not None:
+            return _Behind(finish=partial(self._painter.over, box=rig.mouth.box, skull=skull))
+        return _Behind(lambda upper, lower: mouth.paint(skull, down, upper, lower))
 
     def _carried(self, aperture: Aperture, rigid: Rigid) -> Floats:
         """Whole pixels [2] that an opening's middle moves by, as far as the frame allows."""
@@ -170,7 +168,7 @@ class Renderer:
         """Slide the two layers of skin over the interior, in place."""
         (upper, upper_in), (painted, lower_in) = (self._slide(sheet, pose) for sheet in sheets)
         nearer = np.maximum(upper_in, lower_in)
-        if (nearer < -_OVERLAP_PIXELS).any():
+        if behind.layers and (nearer < -_OVERLAP_PIXELS).any():
             painted = _blend(painted, behind.layers(upper_in, lower_in), _cover(lower_in))
         painted = _blend(upper, painted, _cover(upper_in))
         if behind.finish:

@@ -9,10 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.portrait.mouth_crop import CROP_PIXELS, SEEN_COLUMNS, SEEN_ROWS, paste_cover
+from engine.portrait.painted_mouth_network import lower_lip_drop
 from engine.training.mouth_data import MouthPairs
 
 _OPEN_SHARE = 0.01  # of the crop: pairs that are open further are drawn more often
 _OPEN_WEIGHT = 8.0
+_SHARP_POWER = 2.0  # how much more often people with sharper films are drawn
 _TINTED_SHARE = 0.5  # of the people, whose lips get another colour
 
 
@@ -26,11 +28,9 @@ class Batch:
     cover: Tensor  # [batch, 1, 88, 112] how much of the painted mouth is shown
     still: Tensor  # [batch, 3, 88, 112]
     still_opening: Tensor  # [batch, 1, 88, 112]
-
-    @property
-    def mixed(self) -> Tensor:
-        """The true mouth pasted as a painted one is: what the critic shall take for real."""
-        return self.warped + self.cover * (self.target - self.warped)
+    coordinates: Tensor  # [batch, 88, 112, 2] where each pixel lay in the crop
+    drop: Tensor  # [batch] how far the lower lip went down, crop pixels
+    person: Tensor  # [batch] which
 
 
 class PairSampler:
@@ -47,6 +47,7 @@ class PairSampler:
             own = people == person
             weight[own] *= self._sharpness[person] / weight[own].sum()
         self.usable, self.shares = usable, weight / weight.sum()
+        self.people = len(self._sharpness)
 
     def draw(self, step: int, count: int) -> Batch:
         """`count` pairs of consecutive frames, each pair in its own light."""
@@ -75,18 +76,28 @@ class PairSampler:
                 -1,
             )
         )
-        if self._augment:
-            place = _jitter(generator, count)
-            moving, still = _placed(moving, place), _placed(still, place)
-        warped, target, opening, lips = torch.split(moving, [3, 3, 1, 1], 1)
-        seen, seen_opening, seen_lips = torch.split(still, [3, 1, 1], 1)
+        drop = lower_lip_drop(moving[:, 6:7])
+        place = _jitter(generator, count) if self._augment else _unmoved(count)
+        moving, still = _placed(moving, place), _placed(still, place)
+        cover = np.stack([paste_cover(mask) for mask in moving[:, 6].numpy()])[:, None]
+        window = (..., SEEN_ROWS, SEEN_COLUMNS)
+        warped, target, opening, lips = torch.split(moving[window], [3, 3, 1, 1], 1)
+        seen, seen_opening, seen_lips = torch.split(still[window], [3, 1, 1], 1)
         if self._augment:
             light = _Light.draw(generator, count)
             warped = light.on(warped, opening * 0, lips)
             target, seen = light.on(target, opening, lips), light.on(seen, seen_opening, seen_lips)
-        cover = np.stack([paste_cover(mask) for mask in opening[:, 0].numpy()])[:, None]
-        whole = (warped - 0.5, target - 0.5, opening, torch.from_numpy(cover), seen - 0.5)
-        return Batch(*(part[..., SEEN_ROWS, SEEN_COLUMNS] for part in (*whole, seen_opening)))
+        return Batch(
+            warped=warped - 0.5,
+            target=target - 0.5,
+            opening=opening,
+            cover=torch.from_numpy(cover)[window],
+            still=seen - 0.5,
+            still_opening=seen_opening,
+            coordinates=(_grid(place)[:, SEEN_ROWS, SEEN_COLUMNS] + 1) * (CROP_PIXELS / 2) - 0.5,
+            drop=drop,
+            person=torch.from_numpy(pairs.identity[frames]),
+        )
 
 
 def _sharpness(pairs: MouthPairs) -> NDArray[np.float64]:
@@ -99,7 +110,7 @@ def _sharpness(pairs: MouthPairs) -> NDArray[np.float64]:
         bend = grey[:, 1:-1, 1:-1] * 4 - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1]
         bend = bend - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]
         values[person] = np.abs(bend).mean() / grey.mean()
-    return values
+    return np.asarray(values**_SHARP_POWER)
 
 
 def _tensor(pictures: NDArray[np.uint8]) -> Tensor:
@@ -129,9 +140,17 @@ def _jitter(generator: np.random.Generator, count: int) -> Tensor:
     return _twice(place)
 
 
+def _unmoved(count: int) -> Tensor:
+    return torch.eye(2, 3).expand(2 * count, 2, 3)
+
+
+def _grid(place: Tensor) -> Tensor:
+    size = [len(place), 1, CROP_PIXELS, CROP_PIXELS]
+    return functional.affine_grid(place, size, align_corners=False)
+
+
 def _placed(pictures: Tensor, place: Tensor) -> Tensor:
-    size = [len(pictures), 1, CROP_PIXELS, CROP_PIXELS]
-    grid = functional.affine_grid(place, size, align_corners=False)
+    grid = _grid(place)
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
@@ -144,6 +163,7 @@ class _Light:
     skin_gain: Tensor
     skin_power: Tensor
     lip_gain: Tensor
+    grey: Tensor  # how far colours are gone: statues, drawings
     blur: Tensor  # below zero: sharpened, for stills are sharper than films
 
     @classmethod
@@ -155,22 +175,24 @@ class _Light:
         tinted = _twice((generator.random((count, 1, 1, 1)) < _TINTED_SHARE).astype(np.float64))
         lips = _twice(generator.uniform((0.75, 0.45, 0.5), (1.2, 1.05, 1.1), (count, 3)))
         return cls(
-            spread(0.12, 1) * spread(0.04, 3),
+            spread(0.15, 1) * spread(0.06, 3),
             spread(0.12, 1),
-            spread(0.1, 1) * spread(0.04, 3),
+            spread(0.15, 1) * spread(0.04, 3),
             spread(0.2, 1),
             lips[..., None, None] * tinted + (1 - tinted),
+            _twice(np.clip(generator.uniform(-3, 1.2, (count, 1, 1, 1)), 0, 1)),
             _twice(generator.uniform(-1.0, 0.3, (count, 1, 1, 1))),
         )
 
     def on(self, colour: Tensor, opening: Tensor, lips: Tensor) -> Tensor:
-        """Colours 0..1 [frames, 3, 128, 128] in this light; the opening keeps the room's only."""
+        """Colours 0..1 [frames, 3, .., ..] in this light; the opening keeps only the room's."""
         known = colour.clamp(1e-3, 1)
         skin = known**self.skin_power * self.skin_gain
         red = functional.avg_pool2d(lips, 3, 1, 1)
         skin = skin * (1 + red * (self.lip_gain - 1))
         inside = functional.avg_pool2d(opening, 3, 1, 1)
         lit = skin * (1 - inside) + known * inside
+        lit = torch.lerp(lit, lit.mean(1, keepdim=True), self.grey)
         lit = (lit.clamp(1e-3, 2) ** self.room_power * self.room_gain).clamp(0, 1)
         soft = functional.avg_pool2d(lit, 3, 1, 1, count_include_pad=False)
         return torch.lerp(lit, soft, self.blur).clamp(0, 1)

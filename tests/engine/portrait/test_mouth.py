@@ -6,18 +6,26 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.api import Picture
+from engine.api import Picture, PortraitOptions
 from engine.portrait.channels import CHANNELS, Channel
 from engine.portrait.fields import Box
 from engine.portrait.mouth_crop import (
     CROP_PIXELS,
+    SEEN_COLUMNS,
+    SEEN_ROWS,
     crop_affine,
     cut_crop,
     opening_mask,
     paste_cover,
 )
 from engine.portrait.mouth_painter import WAYS, MouthModel, MouthPainter, fastest_way
-from engine.portrait.painted_mouth_network import PaintedMouthNetwork, hide_opening
+from engine.portrait.painted_mouth_network import (
+    PaintedMouthNetwork,
+    crop_coordinates,
+    hide_opening,
+    lower_lip_drop,
+)
+from engine.portrait.prepare import Preparer
 from engine.portrait.renderer import Renderer, Scene
 
 SKULL_AT_REST = np.eye(2, 3, dtype=np.float32)
@@ -134,3 +142,59 @@ def test_what_is_hidden_cannot_be_seen_and_takes_the_colour_around_it() -> None:
     torch.testing.assert_close(first, second)
     torch.testing.assert_close(first[:, :3], skin, atol=0.01, rtol=0)
     assert torch.equal(first[:, 3:], opening)
+
+
+def test_the_lower_lip_drops_as_far_as_the_mouth_opens() -> None:
+    openings = torch.zeros(3, 1, CROP_PIXELS, CROP_PIXELS)
+    for number, height in enumerate((0, 10, 20)):
+        openings[number, :, 50 : 50 + height, 20:100] = 1
+    drops = lower_lip_drop(openings)
+    assert drops[0] == 0
+    assert (drops[2] - drops[1]).item() == pytest.approx(10, abs=0.5)
+    part = openings[:, :, SEEN_ROWS, SEEN_COLUMNS]
+    torch.testing.assert_close(lower_lip_drop(part, SEEN_ROWS.start), drops)
+
+
+def test_lower_teeth_go_down_with_the_jaw_and_upper_ones_stay(
+    network: PaintedMouthNetwork,
+) -> None:
+    places = torch.zeros(1, 9)
+    still, moved = (
+        network.teeth(crop_coordinates(), places, torch.tensor([[0.0, drop]])) for drop in (0, 10)
+    )
+    assert torch.equal(still.upper, moved.upper)
+    torch.testing.assert_close(moved.lower[..., 30:, :], still.lower[..., 20:-10, :])
+    assert still.lower[:, 3].any()
+
+
+def test_grey_stills_get_grey_mouths(network: PaintedMouthNetwork) -> None:
+    grey = torch.linspace(-0.4, 0.4, 112).expand(1, 3, 88, 112)
+    opening = torch.zeros(1, 1, 88, 112)
+    opening[..., 20:50, 20:90] = 1
+    lips, still = hide_opening(grey, opening), torch.cat([grey, 0 * opening], 1)
+    with torch.no_grad():
+        made = network(lips, still, crop_coordinates(), torch.zeros(1), torch.zeros(1, 9))
+    inside = made[..., 25:45, 25:85]
+    assert (inside.amax(1) - inside.amin(1)).max() < 0.01
+    assert inside.std() > 0.05  # teeth and cavity
+
+
+def test_shipped_weights_paint_teeth_the_same_every_time(scene: Scene) -> None:
+    motion = np.zeros(CHANNELS, np.float32)
+    motion[[Channel.JAW_OPEN, Channel.LOWER_LIP_DOWN]] = 0.9
+    model = MouthModel.load()
+    first, again = (Renderer(scene, model.painter(scene.look)).render(motion) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    box = scene.rig.mouth.box
+    changed = np.abs(first.astype(int) - Renderer(scene).render(motion))[box.rows, box.columns]
+    assert changed.max() > 40
+
+
+def test_only_portraits_with_closed_lips_are_painted(
+    preparer: Preparer, astronaut: Picture, hopper: Picture
+) -> None:
+    smiling, closed = (
+        preparer.scene(picture, PortraitOptions()).look for picture in (astronaut, hopper)
+    )
+    assert smiling.is_open
+    assert not closed.is_open

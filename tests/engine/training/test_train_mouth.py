@@ -13,6 +13,7 @@ from engine.portrait.painted_mouth_network import PaintedMouthNetwork
 from engine.training.mouth import (
     Log,
     MouthPlan,
+    People,
     Trainer,
     compose,
     held_out_error,
@@ -23,7 +24,7 @@ from engine.training.mouth import (
 from engine.training.mouth_batches import PairSampler
 from engine.training.mouth_data import MouthPairs
 
-PLAN = MouthPlan(steps=3, pairs=1, critic_share=0.7)
+PLAN = MouthPlan(steps=3, pairs=1)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +87,28 @@ def test_nothing_is_painted_outside_the_cover(pairs: MouthPairs) -> None:
 def test_the_held_out_error_is_that_of_the_opening(pairs: MouthPairs) -> None:
     batch = PairSampler(pairs, 0, augment=False).draw(0, 1)
     network = PaintedMouthNetwork()
-    for part in (network.painter.last.weight, network.painter.last.bias):
-        torch.nn.init.zeros_(part)  # type: ignore[arg-type]  # this layer has a bias
-    grey = torch.zeros_like(batch.target)
-    flat = dataclasses.replace(batch, warped=grey, target=grey + 0.25)
-    assert held_out_error(network, flat) == pytest.approx(0.25, abs=0.01)
+    made = compose(network, batch).detach()
+    inside = batch.opening > 0
+    off = torch.where(inside, 0.25, 9.0)
+    far = dataclasses.replace(batch, target=made.clamp(-0.5, 0.5) + off)
+    assert held_out_error(network, far) == pytest.approx(0.25, abs=0.01)
+
+
+def test_people_whose_teeth_stand_alike_have_no_place_of_their_own() -> None:
+    people = People(3)
+    with torch.no_grad():
+        people.place.add_(0.5)
+    assert not people(torch.tensor([0, 2])).any()
+
+
+def test_grey_stills_come_with_grey_mouths(pairs: MouthPairs) -> None:
+    sampler = PairSampler(pairs, 0)
+    stills = torch.cat([sampler.draw(step, 4).still for step in range(3)]) + 0.5
+    targets = torch.cat([sampler.draw(step, 4).target for step in range(3)]) + 0.5
+    spreads = [(part.amax(1) - part.amin(1)).mean((1, 2)) for part in (stills, targets)]
+    grey = spreads[0] < 0.1 * spreads[0].max()
+    assert 0 < grey.sum() < len(grey)
+    assert spreads[1][grey].max() < spreads[1][~grey].min()
 
 
 @pytest.mark.slow
