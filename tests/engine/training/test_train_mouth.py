@@ -19,6 +19,7 @@ from engine.training.mouth import (
     held_out_error,
     picture_loss,
     save,
+    shades_apart,
     train,
 )
 from engine.training.mouth_batches import PairSampler
@@ -73,7 +74,18 @@ def test_the_truth_costs_nothing_and_flicker_does(pairs: MouthPairs) -> None:
     off[::2], off[1::2] = 0.1, 0.1
     steady = picture_loss(batch.target + off, batch, PLAN)
     off[1::2] = -0.1
-    assert picture_loss(batch.target + off, batch, PLAN) > steady + 0.9 * PLAN.steady * 0.2
+    scale = (batch.cover + 2 * batch.opening).mean()
+    change = 0.2 * float(batch.opening.mean() / scale)
+    assert picture_loss(batch.target + off, batch, PLAN) > steady + 0.9 * PLAN.steady * change
+
+
+def test_colours_are_compared_wherever_they_stand_and_a_blur_is_far() -> None:
+    opening = torch.zeros(1, 1, 8, 8)
+    opening[..., 2:6] = 1
+    teeth = torch.zeros(1, 3, 8, 8)
+    teeth[..., :4, :] = 0.4
+    assert shades_apart(teeth.flip(2), teeth, opening).item() == 0
+    assert shades_apart(torch.full_like(teeth, 0.2), teeth, opening).item() > 0.05
 
 
 def test_nothing_is_painted_outside_the_cover(pairs: MouthPairs) -> None:
