@@ -10,13 +10,15 @@ import pytest
 
 from benchmarks.control import following
 from engine.api import Picture, PortraitOptions
-from engine.direction import Pose
+from engine.direction import Direction, Pose
 from engine.film_reader import DriverError
-from engine.portrait.acting import pose_channels
+from engine.portrait.acting import drive, pose_channels
 from engine.portrait.channels import Channel
 from engine.portrait.prepare import Preparer
 from engine.portrait.reference_video import drive_avatar, read_reference_video
 from engine.portrait.renderer import Renderer
+from engine.stage_directions import MouthFrom, Wishes, plan
+from tests.engine.vexpress.films import note_turn
 
 pytestmark = pytest.mark.slow
 FRAMES = 24
@@ -79,6 +81,15 @@ def test_uneven_times_become_even_ones(turning: list[Picture], tmp_path: Path) -
     assert following(*yaws).correlation > 0.97
 
 
+def test_a_film_is_seen_as_phones_mean_it(turning: list[Picture], tmp_path: Path) -> None:
+    upright = read_reference_video(write(tmp_path / "upright.mp4", turning[:8]))
+    path = write(tmp_path / "turned.mp4", [np.rot90(picture) for picture in turning[:8]])
+    note_turn(path)
+    turned = read_reference_video(path)
+    angles = [Channel.YAW, Channel.PITCH, Channel.ROLL]
+    np.testing.assert_allclose(turned.measures[:, angles], upright.measures[:, angles], atol=0.03)
+
+
 def test_cuts_and_holes_are_told(turning: list[Picture], hopper: Picture, tmp_path: Path) -> None:
     other = np.roll(turning[0], 90, axis=1)
     dark = np.zeros_like(other)
@@ -106,6 +117,33 @@ def test_the_persons_own_film_keeps_its_pose(
     )
     assert abs(relative) < 0.02
     assert own > 0.08
+
+
+def test_wishes_become_a_driver_and_its_share_of_the_mouth(
+    turning: list[Picture], astronaut: Picture, tmp_path: Path
+) -> None:
+    film = write(tmp_path / "own.mp4", [turning[6]] * 4)
+    for is_own, mouth_from, share in (
+        (True, MouthFrom.VIDEO, 1.0),
+        (True, MouthFrom.MIX, 0.25),
+        (False, MouthFrom.AUDIO, 0.0),
+    ):
+        wishes = Wishes(
+            reference_video=film,
+            own_video=is_own,
+            mouth_from=mouth_from,
+            mouth_mix=0.25,
+            direction=Direction(),
+        )
+        cue = plan(wishes).script(Still("own", astronaut)).cue(2)
+        assert cue.mouth_share == share
+        assert cue.driven is not None
+        assert (cue.driven[Channel.YAW] > 0.08) == is_own
+        voice = np.zeros(len(cue.driven), np.float32)
+        voice[Channel.JAW_OPEN] = 1.0
+        driven = float(cue.driven[Channel.JAW_OPEN])
+        mixed = float(drive(voice, cue)[Channel.JAW_OPEN])
+        assert mixed == pytest.approx(1 + share * (driven - 1), abs=1e-6)
 
 
 def test_films_that_will_not_do(turning: list[Picture], tmp_path: Path) -> None:
