@@ -52,7 +52,9 @@ def test_a_quiet_voice_gives_the_features_of_a_loud_one() -> None:
 
 def test_another_microphone_gives_the_same_features() -> None:
     samples = voice(20.0)
-    duller = np.convolve(samples, np.float32([0.6, 0.4]))[: len(samples)].astype(np.float32)
+    duller = np.convolve(samples, np.array([0.6, 0.4], np.float32))[: len(samples)].astype(
+        np.float32
+    )
     clear, dull = (MelStream().push(sound) for sound in (samples, duller))
     heard = np.flatnonzero(clear.excess_db[-600:] > 20) - 600
     high = slice(BANDS // 2, None)
