@@ -34,8 +34,11 @@ def job(folder: Path, **changes: Path) -> Job:
     }
     Image.fromarray(np.full((40, 30, 3), 99, np.uint8)).save(paths["portrait"])
     write_sound(paths["sound"], chirps(16_000, 2.0), 16_000)
+    chosen = paths | changes
     return Job(
-        **(paths | changes),
+        portrait=chosen["portrait"],
+        sound=chosen["sound"],
+        target=chosen["target"],
         portrait_options=PortraitOptions(size=128),
         stream_options=StreamOptions(),
     )
