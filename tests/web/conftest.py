@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 import wave
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,6 +33,12 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
+
+
+@pytest.fixture(autouse=True)
+def own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What aioice keeps for looking up browsers' local names belongs to one event loop only."""
+    monkeypatch.setattr("aioice.ice._mdns", threading.local())
 
 
 @dataclass
