@@ -29,7 +29,7 @@ from benchmarks.scenarios import SCENARIOS, SILENT_S, Outcome, Plan, run_scenari
 from benchmarks.server_process import SERVER, ServerError, running_server
 from benchmarks.standing import held_ms
 
-_FLAGS = ("--benchmark", "--timecode", "--max-sessions", "5")
+_FLAGS = ("--benchmark", "--timecode", "--max-sessions", "5", "--no-admit-by-cost")
 _SPEECH_S, _FAIR_S = 22.0, 6.0
 _QUICK_SPEECH_S, _QUICK_FAIR_S = 2.5, 0.5
 _QUICK = ("clean", "loss_3")
