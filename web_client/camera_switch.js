@@ -1,7 +1,8 @@
 // @ts-check
 /** The switch that lets the person's own camera drive the portrait, its picture and its state. */
-import { closeCamera, openCamera } from "./camera.js";
+import { openCamera } from "./camera.js";
 import { byId } from "./dom.js";
+import { closeMedia } from "./media.js";
 import { Problem, asProblem, explain } from "./problem.js";
 import { clear, show } from "./strings.js";
 
@@ -55,7 +56,7 @@ export class CameraSwitch {
     clear(this.#message);
     try {
       const camera = await openCamera();
-      if (turn !== this.#turn) return closeCamera(camera);
+      if (turn !== this.#turn) return closeMedia(camera);
       this.#camera = camera;
       const lost = () => {
         void this.#turnOff();
@@ -78,7 +79,7 @@ export class CameraSwitch {
     this.#self.srcObject = null;
     this.#self.hidden = true;
     clear(this.#message);
-    closeCamera(this.#camera);
+    closeMedia(this.#camera);
     this.#camera = null;
     await this.#call?.useCamera(null);
   }

@@ -1,6 +1,7 @@
 // @ts-check
 /** The microphone of a call: taken when it begins, changed on the way, given back at its end. */
-import { closeMicrophone, openMicrophone } from "./microphone.js";
+import { closeMedia } from "./media.js";
+import { openMicrophone } from "./microphone.js";
 import { Problem, asProblem } from "./problem.js";
 
 export class Voice {
@@ -40,7 +41,7 @@ export class Voice {
     this.#steps.set("microphone", "active");
     try {
       const microphone = await openMicrophone(this.#picker.deviceId);
-      if (isLate()) closeMicrophone(microphone);
+      if (isLate()) closeMedia(microphone);
       else await this.#use(microphone);
     } catch (error) {
       if (!isLate()) this.#steps.set("microphone", "failed", asProblem(error));
@@ -60,10 +61,10 @@ export class Voice {
     }
     try {
       const fresh = await openMicrophone(this.#picker.deviceId);
-      if (isLate()) return closeMicrophone(fresh);
+      if (isLate()) return closeMedia(fresh);
       const former = this.#microphone;
       this.#microphone = fresh; // from here on `drop` gives this one back
-      await call.useMicrophone(fresh).finally(() => closeMicrophone(former));
+      await call.useMicrophone(fresh).finally(() => closeMedia(former));
       if (!isLate()) await this.#use(fresh);
     } catch (error) {
       if (!isLate()) this.#steps.set("microphone", "failed", asProblem(error));
@@ -79,7 +80,7 @@ export class Voice {
 
   /** Give the microphone back. */
   drop() {
-    closeMicrophone(this.#microphone);
+    closeMedia(this.#microphone);
     this.#microphone = null;
     this.#isMuted = false;
     this.#picker.stop();
