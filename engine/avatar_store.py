@@ -212,22 +212,19 @@ class AvatarStore:
 
 def clean_name(text: str) -> str:
     """A name without needless space. Raises `BadNameError`."""
-    name = " ".join(text.split())
-    if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
-        raise BadNameError(
-            f"name {name[:20]!r}: expected 1 to {MAX_NAME_CHARACTERS} printable characters"
-        )
-    return name
+    return _clean("name", text, MAX_NAME_CHARACTERS, "1 to {} printable characters")
 
 
 def clean_consent(text: str) -> str:
     """Who agreed. Raises `BadNameError`."""
-    who = " ".join(text.split())
-    if not who or len(who) > _MAX_CONSENT_CHARACTERS or not who.isprintable():
-        raise BadNameError(
-            f"consent {who[:20]!r}: expected who agreed, 1 to {_MAX_CONSENT_CHARACTERS} characters"
-        )
-    return who
+    return _clean("consent", text, _MAX_CONSENT_CHARACTERS, "who agreed, 1 to {} characters")
+
+
+def _clean(what: str, text: str, most: int, expected: str) -> str:
+    clean = " ".join(text.split())
+    if not clean or len(clean) > most or not clean.isprintable():
+        raise BadNameError(f"{what} {clean[:20]!r}: expected {expected.format(most)}")
+    return clean
 
 
 def name_key(name: str) -> str:

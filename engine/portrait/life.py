@@ -73,7 +73,7 @@ _MASK = (1 << 64) - 1
 
 def life(seed: int, frame: int) -> Floats:
     """The channels [CHANNELS] of a face at rest in frame number `frame` (any whole number)."""
-    channels = _straying(seed, frame, 0.0)
+    channels = _straying_at_rest(seed, frame).copy()
     blink = _lids(seed, frame)
     lids = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
     channels[lids] = blink + (1 - blink) * channels[Channel.BLINK_LEFT]
@@ -123,7 +123,7 @@ class SpeechLife:
         self._accents.push(loudness)
         measures = shipped_measures()
         channels = _straying(self._seed, frame, self._accents.talking)
-        channels -= _straying(self._seed, frame, 0.0)
+        channels -= _straying_at_rest(self._seed, frame)
         channels[Channel.PITCH] += measures.lift / PITCH_SHOWN * self._accents.nod
         channels[Channel.BROWS_UP] += measures.brow_raise / _BROWS_SHOWN * self._accents.brow
         channels[Channel.GAZE_UP] = -_COUNTER_TURN * channels[Channel.PITCH]
@@ -142,6 +142,14 @@ def _straying(seed: int, frame: int, talking: float) -> Floats:
     channels = np.zeros(CHANNELS, np.float32)
     channels[list(WAVING)] = limits * np.tanh(waves / limits)
     channels[Channel.BLINK_LEFT] = max(channels[Channel.BLINK_LEFT], 0.0)
+    return channels
+
+
+@lru_cache(maxsize=256)
+def _straying_at_rest(seed: int, frame: int) -> Floats:
+    """What `life` contains, and speech takes the place of."""
+    channels = _straying(seed, frame, 0.0)
+    channels.flags.writeable = False
     return channels
 
 

@@ -13,13 +13,18 @@ from engine.portrait.landmarks import Floats
 from engine.portrait.mel import MelStream
 from engine.portrait.motion_denoiser import HEARD_ROWS, MotionNetwork, open_denoiser
 
-__all__ = ["LOOK_AHEAD_FRAMES", "WEIGHTS_PATH", "MotionModel", "MotionStream"]
+__all__ = ["LOOK_AHEAD_FRAMES", "WEIGHTS_PATH", "MotionModel", "MotionStream", "shown"]
 
 # The mean of all mouths that a sound may belong to moves less than any of them: 0.6 of what people
 # do who were never trained on.
 LIVELINESS = 1.4
 
 WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "motion.safetensors"
+
+
+def shown(mouth: Floats, share: float | Floats) -> Floats:
+    """What the face does of a foretold mouth [..., 9], of which the gate lets a share through."""
+    return np.asarray(mouth * np.float32(share * LIVELINESS))
 
 
 class MotionModel:
@@ -87,4 +92,4 @@ class MotionStream:
             return None
         with torch.inference_mode():
             mouth = self._network.to_mouth(emitted.latents[0, :, 0]).numpy()
-        return np.asarray(mouth * np.float32(openness * self._strength * LIVELINESS))
+        return shown(mouth, openness * self._strength)

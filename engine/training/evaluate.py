@@ -22,7 +22,7 @@ from engine.portrait.channels import Channel
 from engine.portrait.gate import MouthGate
 from engine.portrait.landmarks import Floats
 from engine.portrait.mel import HOPS_PER_FRAME, MelStream
-from engine.portrait.motion import LIVELINESS, LOOK_AHEAD_FRAMES, WEIGHTS_PATH, MotionModel
+from engine.portrait.motion import LOOK_AHEAD_FRAMES, WEIGHTS_PATH, MotionModel, shown
 from engine.training.corpus import TalkingClip, lip_opening, read_corpus
 
 _LAGS = range(-5, 6)
@@ -71,7 +71,7 @@ def foretell(model: MotionModel, samples: Samples) -> Floats:
         told, _ = network(torch.from_numpy(hops.features)[None], network.start())
     excess = hops.excess_db.reshape(-1, HOPS_PER_FRAME)
     openness = np.array([gate.push(one) for one in excess], np.float32)
-    return np.asarray(told[0].numpy() * openness[:, None] * LIVELINESS)[LOOK_AHEAD_FRAMES:]
+    return shown(told[0].numpy(), openness[:, None])[LOOK_AHEAD_FRAMES:]
 
 
 def score(model: MotionModel, clip: TalkingClip, way: Way = follow) -> Score:
