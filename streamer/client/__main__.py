@@ -49,10 +49,7 @@ def say(
     size: Size = None,
 ) -> None:
     """Let a portrait say a sound file, as fast as the server can; write a film."""
-    try:
-        _film(_Request(Server(url=server, token=token), avatar, speech, out, size), "fast")
-    except AvatarError as error:
-        _fail(error)
+    _film(_Request(Server(url=server, token=token), avatar, speech, out, size), "fast")
 
 
 @app.command()
@@ -65,10 +62,7 @@ def live(
     size: Size = None,
 ) -> None:
     """Let a portrait say a sound file in real time, as a visitor would see it; write a film."""
-    try:
-        _film(_Request(Server(url=server, token=token), avatar, speech, out, size), "realtime")
-    except AvatarError as error:
-        _fail(error)
+    _film(_Request(Server(url=server, token=token), avatar, speech, out, size), "realtime")
 
 
 @app.command()
@@ -96,8 +90,11 @@ def status(server: Url = DEFAULT_URL, token: Token = None) -> None:
 
 
 def _film(request: _Request, pace: Literal["fast", "realtime"]) -> None:
-    wish = Wish(avatar=_found(request.server, request.avatar), size=request.size, pace=pace)
-    report = say_to_film(request.server, wish, request.speech, request.out)
+    try:
+        wish = Wish(avatar=_found(request.server, request.avatar), size=request.size, pace=pace)
+        report = say_to_film(request.server, wish, request.speech, request.out)
+    except AvatarError as error:
+        _fail(error)
     left_out = f", {report.dropped_pictures} pictures left out" if report.dropped_pictures else ""
     typer.echo(f"{request.out}: {report.duration_s:.2f} s, {report.frames} frames{left_out}")
 

@@ -127,15 +127,21 @@ async def test_an_engine_without_the_means_says_so_and_goes_on(
         await visitor.wait_for(lambda: len(visitor.video) > count + 10)
 
 
-@pytest.mark.parametrize("order", [("recvonly", "sendonly"), ("sendonly", "recvonly")])
-async def test_a_camera_may_have_a_video_section_of_its_own(
-    url: str, order: tuple[str, str]
-) -> None:
+def connection_with(order: tuple[str, ...]) -> RTCPeerConnection:
+    """A caller's, with video sections in these directions."""
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     connection.addTransceiver("audio", direction="recvonly")
     for direction in order:
         connection.addTransceiver("video", direction=direction)
     connection.createDataChannel("control")
+    return connection
+
+
+@pytest.mark.parametrize("order", [("recvonly", "sendonly"), ("sendonly", "recvonly")])
+async def test_a_camera_may_have_a_video_section_of_its_own(
+    url: str, order: tuple[str, str]
+) -> None:
+    connection = connection_with(order)
     await connection.setLocalDescription(await connection.createOffer())
     async with httpx.AsyncClient(base_url=url) as http:
         answer = await http.post(
@@ -156,11 +162,7 @@ async def test_a_camera_may_have_a_video_section_of_its_own(
 async def test_offers_with_no_or_two_places_for_the_portrait(
     url: str, order: tuple[str, ...]
 ) -> None:
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    connection.addTransceiver("audio", direction="recvonly")
-    for direction in order:
-        connection.addTransceiver("video", direction=direction)
-    connection.createDataChannel("control")
+    connection = connection_with(order)
     offer = (await connection.createOffer()).sdp
     await connection.close()
     async with httpx.AsyncClient(base_url=url) as http:

@@ -136,10 +136,7 @@ async def viewer_of(url: str, session_id: str = "") -> AsyncIterator[Visitor]:
         try:
             yield visitor
         finally:
-            await connection.close()
-            for task in visitor.tasks:
-                task.cancel()
-            await asyncio.gather(*visitor.tasks, return_exceptions=True)
+            await visitor.leave()
 
 
 async def connect(connection: RTCPeerConnection, http: httpx.AsyncClient, path: str) -> str:

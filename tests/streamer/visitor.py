@@ -94,6 +94,13 @@ class Visitor:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def leave(self) -> None:
+        """Hang up and stop listening."""
+        await self.connection.close()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
     async def connect(self, avatar: str | None = None) -> None:
         answer = await self.offer(avatar)
         assert answer.status_code == 201, answer.text
@@ -189,7 +196,4 @@ async def visit(
         try:
             yield visitor
         finally:
-            await connection.close()
-            for task in visitor.tasks:
-                task.cancel()
-            await asyncio.gather(*visitor.tasks, return_exceptions=True)
+            await visitor.leave()
