@@ -1,21 +1,17 @@
-"""Smooth displacement fields: from moving landmarks to every place of the picture and back.
+"""Smooth displacement fields: from moving landmarks to every place of the picture.
 
 Landmark displacements are spread by thin-plate splines (Duchon 1977; Bookstein 1989). A `Patch`
-holds them on a coarse grid as a linear basis, so that one frame costs a small matrix product; the
-backward map that a renderer needs is found from the forward one by Newton steps.
+holds them on a coarse grid as a linear basis, so that one frame costs a small matrix product.
 """
 
 from dataclasses import dataclass
 from typing import Self
 
-import cv2
 import numpy as np
 
 from engine.portrait.geometry import Doubles
 from engine.portrait.landmarks import Floats
 
-_LEAST_ROUNDS, _MOST_ROUNDS = 3, 8  # of the iteration; a lid that closes needs the most
-_SETTLED_PIXELS = 0.5
 _STIFFNESS = 1e-4  # regularisation: near-coincident landmarks may disagree a little
 
 
@@ -105,45 +101,6 @@ class Patch:
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
         return self.box.height // self.step, self.box.width // self.step
-
-    def forward(self, coefficients: Floats, rigid: Rigid) -> Floats:
-        """Where each grid point goes: displacement [rows, columns, 2] in pixels."""
-        bend = (coefficients @ self.basis).reshape(3, -1)
-        bent = self.position + bend
-        turned = (rigid.turn[:2] - np.eye(2, 3, dtype=np.float32)) @ bent + rigid.shift[:2, None]
-        moved = bend[:2] + self.weight * turned
-        rows, columns = self.grid
-        return np.ascontiguousarray(moved.T).reshape(rows, columns, 2)
-
-    def backward(self, forward: Floats) -> Floats:
-        """The backward displacement [rows, columns, 2]: what lands here came from there.
-
-        Newton steps with the diagonal of the Jacobian where skin stretches, which it may do several
-        times over, and plain ones where it is pushed together: there Newton's go astray.
-        """
-        rows, columns = self.grid
-        ys, xs = np.mgrid[:rows, :columns].astype(np.float32)
-        growth = np.stack(
-            [np.gradient(forward[..., 0], axis=1), np.gradient(forward[..., 1], axis=0)], -1
-        )
-        slope = 1 + np.maximum(growth / np.float32(self.step), 0)
-        known = np.concatenate([forward, slope], -1)
-        back = np.zeros_like(forward)
-        for done in range(1, _MOST_ROUNDS + 1):
-            source_x, source_y = xs + back[..., 0] / self.step, ys + back[..., 1] / self.step
-            found = cv2.remap(
-                known, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
-            change = (back + found[..., :2]) / found[..., 2:]
-            back -= change
-            if done >= _LEAST_ROUNDS and np.abs(change).max() < _SETTLED_PIXELS:
-                break
-        return back
-
-    def full_size(self, back: Floats) -> Floats:
-        """A coarse displacement at every pixel of the box, [height, width, 2]."""
-        size = (self.box.width, self.box.height)
-        return np.asarray(cv2.resize(back, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def grid_places(box: Box, step: int) -> Doubles:

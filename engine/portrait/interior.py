@@ -24,7 +24,6 @@ _SHOWS_TEETH_CM = 0.25  # a still whose lips part further may give its own teeth
 _TEETH_SHARE = 0.35  # of the opening that must look like teeth
 _TONGUE_SHARE = 0.55  # of the jaw's way that the tongue takes
 _SHADOW_TINT = np.array([0.85, 1.06, 1.12], np.float32)  # shadows in a mouth are red
-_STILL_PIXELS = 0.05  # gaze shifts below this are not painted
 _CHEEKS = (50, 280, 101, 330)
 
 
@@ -62,17 +61,6 @@ class EyeInterior:
     slide: Floats  # [height, width], how much of a gaze shift each place follows
     pixels_per_radian: float
     reach_pixels: float  # no gaze shift goes further
-
-    def paint(self, gaze: Floats, skull: Floats) -> Picture:
-        """The eyeball [height, width, 3] under a gaze (left, up) in radians."""
-        shift = np.clip(gaze * self.pixels_per_radian, -self.reach_pixels, self.reach_pixels)
-        looking = self.ball
-        if np.abs(shift).max() > _STILL_PIXELS:
-            ys, xs = np.mgrid[: self.slide.shape[0], : self.slide.shape[1]].astype(np.float32)
-            from_x = xs - self.slide * np.float32(shift[0])
-            from_y = ys + self.slide * np.float32(0.6 * shift[1])
-            looking = np.asarray(cv2.remap(looking, from_x, from_y, cv2.INTER_LINEAR), np.uint8)
-        return _place(looking, skull, cv2.BORDER_REPLICATE)
 
 
 def paint_eye(

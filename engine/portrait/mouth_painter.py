@@ -129,13 +129,12 @@ class MouthPainter:
     crop: Floats  # [2, 3] from crop to still pixels
     paint: Callable[[Picture], Picture]  # lips and opening [88, 112, 4] to mouth [88, 112, 3]
 
-    def over(self, lips: Picture, opening: Floats, box: Box, skull: Floats) -> Picture:
+    def over(self, lips: Picture, mask: Picture, box: Box, skull: Floats) -> Picture:
         """Lips [height, width, 3] over `box` with the mouth painted in.
 
-        `opening` [height, width] is one between the lips; `skull` [2, 3] is the head's motion in
+        `mask` [height, width] is 255 between the lips; `skull` [2, 3] is the head's motion in
         the box' own pixels.
         """
-        mask = (opening * 255 + 0.5).astype(np.uint8)
         if not mask.any():
             return lips
         place = self._place(box, skull)

@@ -87,14 +87,14 @@ def test_a_wider_opening_never_shows_less_of_the_painting(height: int) -> None:
 def test_closed_lips_are_left_alone() -> None:
     lips = np.full((60, 90, 3), 100, np.uint8)
     painter = MouthPainter(np.eye(2, 3, dtype=np.float32), red)
-    closed = np.zeros((60, 90), np.float32)
+    closed = np.zeros((60, 90), np.uint8)
     assert painter.over(lips, closed, Box(0, 0, 90, 60), SKULL_AT_REST) is lips
 
 
 def test_the_mouth_is_painted_where_it_is_open() -> None:
     lips = np.full((60, 90, 3), 100, np.uint8)
-    opening = np.zeros((60, 90), np.float32)
-    opening[30:45, 20:70] = 1
+    opening = np.zeros((60, 90), np.uint8)
+    opening[30:45, 20:70] = 255
     crop = np.array([[1, 0, 100], [0, 1, 200]], np.float32)  # the crop starts with the box
     painted = MouthPainter(crop, red).over(lips, opening, Box(100, 200, 90, 60), SKULL_AT_REST)
     assert painted[38, 45].tolist() == [255, 0, 0]

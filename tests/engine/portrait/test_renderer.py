@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.portrait.bending import Bending
 from engine.portrait.channels import CHANNELS, Channel, lip_gap
 from engine.portrait.geometry import PoseSolver
 from engine.portrait.landmarks import Face, FaceLandmarker, Floats
 from engine.portrait.renderer import Renderer, Scene, rigid_motion
+from tests.engine.portrait import plain_renderer
 
 Look: TypeAlias = Callable[..., Face]
 TEN_DEGREES = float(np.radians(10))
@@ -128,14 +130,15 @@ def test_a_wrong_vector_is_named(renderer: Renderer) -> None:
         renderer.render(np.zeros(7, np.float32))
 
 
-def test_lids_that_close_come_from_one_place_each(renderer: Renderer, scene: Scene) -> None:
+def test_lids_that_close_come_from_one_place_each(scene: Scene) -> None:
     rig = scene.rig
     lids = np.append(rig.rest, 1).astype(np.float32)
     still = rigid_motion(motion(), rig)
     for aperture in rig.eyes:
         patch = aperture.upper
-        forward = patch.forward(lids, still)
-        back = patch.backward(forward)
+        forward = plain_renderer.forward(patch, lids, still)
+        bending = Bending([patch], [range(len(lids))])
+        back = bending.back(lids, still, np.zeros((1, 2), np.float32))[0]
         rows, columns = np.mgrid[: patch.grid[0], : patch.grid[1]].astype(np.float32)
         places = columns + back[..., 0] / patch.step, rows + back[..., 1] / patch.step
         found = cv2.remap(
