@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 
 from engine.api import Samples
@@ -11,7 +10,8 @@ from engine.config import TIMING
 from engine.portrait.gate import LOOK_AHEAD_FRAMES, MouthGate
 from engine.portrait.landmarks import Floats
 from engine.portrait.mel import MelStream
-from engine.portrait.motion_denoiser import HEARD_ROWS, MotionNetwork, open_denoiser
+from engine.portrait.motion_denoiser import MotionNetwork
+from engine.portrait.motion_runner import MotionRunner, MotionWeights
 
 __all__ = ["LOOK_AHEAD_FRAMES", "WEIGHTS_PATH", "MotionModel", "MotionStream", "shown"]
 
@@ -32,6 +32,7 @@ class MotionModel:
 
     def __init__(self, network: MotionNetwork) -> None:
         self.network = network.eval().requires_grad_(requires_grad=False)
+        self._weights = MotionWeights(network)
 
     @classmethod
     def load(cls, path: Path = WEIGHTS_PATH) -> "MotionModel":
@@ -50,26 +51,23 @@ class MotionModel:
 
     def open(self, strength: float = 1.0, seed: int = 0) -> "MotionStream":
         """Start a stream: `strength` scales its mouth channels, `seed` varies the motion."""
-        return MotionStream(self.network, strength, seed)
+        return MotionStream(self._weights, strength, seed)
 
 
 class MotionStream:
     """The mouth of one voice in progress."""
 
-    def __init__(self, network: MotionNetwork, strength: float, seed: int) -> None:
-        self._network, self._strength = network, strength
+    def __init__(self, weights: MotionWeights, strength: float, seed: int) -> None:
+        self._strength = strength
         self._mel, self._gate = MelStream(), MouthGate()
-        with torch.inference_mode():
-            self._denoiser = open_denoiser(network, seed)
+        self._runner = MotionRunner(weights, seed)
         self.reset()
 
     def reset(self) -> None:
         """Forget all sound; the next frame pushed is frame 0."""
         self._mel.reset()
         self._gate.reset()
-        with torch.inference_mode():
-            self._denoiser.reset()
-            self._state = self._network.mouth.start()
+        self._runner.reset()
         self._loudness = [0.0] * (LOOK_AHEAD_FRAMES + 1)
 
     @property
@@ -82,14 +80,7 @@ class MotionStream:
         if frame.shape != (TIMING.samples_per_frame,):
             raise ValueError(f"expected {TIMING.samples_per_frame} samples, got {frame.shape}")
         hops = self._mel.push(frame)
-        with torch.inference_mode():
-            features = torch.from_numpy(hops.features)[None]
-            rows, self._state = self._network.listen(features, self._state)
-            emitted = self._denoiser.push({HEARD_ROWS: rows})
+        mouth = self._runner.push(hops.features)
         openness = self._gate.push(hops.excess_db)
-        self._loudness = [*self._loudness[1:], float(hops.loudness.mean())]
-        if emitted is None:
-            return None
-        with torch.inference_mode():
-            mouth = self._network.to_mouth(emitted.latents[0, :, 0]).numpy()
-        return shown(mouth, openness * self._strength)
+        self._loudness = [*self._loudness[1:], float(np.add.reduce(hops.loudness) / len(hops))]
+        return None if mouth is None else shown(mouth, openness * self._strength)

@@ -55,8 +55,11 @@ class MotionNetwork(nn.Module):
     def listen(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         """features [batch, hops, BANDS], whole frames: rows [batch, frames, ROW], new state."""
         heard, state = self.mouth.listen(features, state)
-        foretold = self.to_latents(self.mouth.tell(heard))
-        return self.unet.row(foretold, heard), state
+        return self.row(heard), state
+
+    def row(self, heard: Tensor) -> Tensor:
+        """What the denoiser is told [..., ROW] of what was heard [..., HEARD]."""
+        return self.unet.row(self.to_latents(self.mouth.tell(heard)), heard)
 
     def to_latents(self, mouth: Tensor) -> Tensor:
         """Centimetres [..., 9] to standard deviations."""
@@ -83,7 +86,10 @@ class MotionNetwork(nn.Module):
 
 
 def open_denoiser(network: MotionNetwork, seed: int) -> StreamingDenoiser:
-    """A stream of latents that is told one row of sound a frame; `seed` decides its noise."""
+    """A stream of latents that is told one row of sound a frame; `seed` decides its noise.
+
+    What live streams run is `motion_runner.py`, which makes the same numbers with less ado.
+    """
     anchor = network.anchor()
     spec = WindowSpec(
         frames=WINDOW_FRAMES,

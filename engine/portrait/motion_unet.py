@@ -19,9 +19,9 @@ WINDOW_FRAMES = 32
 NOISE_LEVELS = 1000
 WIDTH = 48
 
-_STRIDES = (1, 2, 4)  # of the frames at each level
+STRIDES = (1, 2, 4)  # of the frames at each level
 _TAPS = 3
-ROW = MOUTH_CHANNELS + len(_STRIDES) * WIDTH  # what the network is told of one frame of sound
+ROW = MOUTH_CHANNELS + len(STRIDES) * WIDTH  # what the network is told of one frame of sound
 
 
 class FrameMix(nn.Module):
@@ -51,7 +51,7 @@ def _taps(frames: int, frames_out: int) -> Tensor:
     return matrix.view(frames_out, frames * _TAPS)
 
 
-class _Block(nn.Module):
+class MotionBlock(nn.Module):
     """Adds what is heard, then mixes beside a straight path."""
 
     def __init__(self, frames: int) -> None:
@@ -60,6 +60,7 @@ class _Block(nn.Module):
         self.out = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, values: Tensor, heard: Tensor) -> Tensor:
+        """values and heard [batch, frames, WIDTH] -> [batch, frames, WIDTH]."""
         values = values + heard
         hidden = nn.functional.silu(self.mix(nn.functional.silu(values)))
         changed: Tensor = values + self.out(hidden)
@@ -76,10 +77,10 @@ class MotionUnet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        frames = [WINDOW_FRAMES // stride for stride in _STRIDES]
-        self.told = nn.Linear(HEARD, len(_STRIDES) * WIDTH)
+        frames = [WINDOW_FRAMES // stride for stride in STRIDES]
+        self.told = nn.Linear(HEARD, len(STRIDES) * WIDTH)
         self.enter = nn.Linear(2 * MOUTH_CHANNELS + 2, WIDTH)
-        self.blocks = nn.ModuleList(_Block(count) for count in frames)
+        self.blocks = nn.ModuleList(MotionBlock(count) for count in frames)
         pairs = list(pairwise(frames))
         self.downs = nn.ModuleList(FrameMix(fine, coarse) for fine, coarse in pairs)
         self.ups = nn.ModuleList(FrameMix(coarse, fine) for fine, coarse in pairs)
@@ -106,7 +107,7 @@ class MotionUnet(nn.Module):
         foretold = rows[..., :MOUTH_CHANNELS]
         told = [
             rows[:, stride - 1 :: stride, first : first + WIDTH]
-            for stride, first in zip(_STRIDES, range(MOUTH_CHANNELS, ROW, WIDTH), strict=True)
+            for stride, first in zip(STRIDES, range(MOUTH_CHANNELS, ROW, WIDTH), strict=True)
         ]
         noise = nn.functional.embedding(timesteps, self.roots)
         seen = torch.cat([latents.transpose(1, 2), foretold, noise], -1)

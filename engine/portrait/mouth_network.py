@@ -38,7 +38,9 @@ class CausalTaps(nn.Module):
         return self.linear(taps), whole[:, steps:]
 
 
-class _Block(nn.Module):
+class HearingBlock(nn.Module):
+    """Adds what the past says about the present."""
+
     def __init__(self, dilation: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(_WIDTH)
@@ -47,6 +49,7 @@ class _Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, values: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """values [batch, frames, width] and their past: result, new past."""
         hidden, past = self.taps(self.norm(values), past)
         hidden = nn.functional.gelu(hidden)
         if self.training:
@@ -63,7 +66,7 @@ class MouthNetwork(nn.Module):
         super().__init__()
         self.hops = CausalTaps(_HOP_TAPS, 1, BANDS, _HOP_WIDTH)
         self.join = nn.Linear(HOPS_PER_FRAME * _HOP_WIDTH, _WIDTH)
-        self.blocks = nn.ModuleList(_Block(dilation, dropout) for dilation in _DILATIONS)
+        self.blocks = nn.ModuleList(HearingBlock(dilation, dropout) for dilation in _DILATIONS)
         self.norm = nn.LayerNorm(_WIDTH)
         self.head = nn.Linear(_WIDTH, MOUTH_CHANNELS)
         self.register_buffer("scale", torch.ones(MOUTH_CHANNELS))  # centimetres per output

@@ -1,0 +1,168 @@
+import sys
+import tracemalloc
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.portrait.gate import LOOK_AHEAD_FRAMES
+from engine.portrait.landmarks import Floats
+from engine.portrait.motion import WEIGHTS_PATH, MotionModel
+from engine.portrait.motion_denoiser import HEARD_ROWS, MotionNetwork, open_denoiser
+from engine.portrait.motion_runner import MotionRunner, MotionWeights
+from engine.portrait.mouth_runner import MouthRunner, MouthWeights
+from engine.portrait.numpy_layers import Norm, gelu, silu
+from tests.engine.portrait.motion_networks import network
+from tests.engine.stream.small import OperationCounter
+
+
+class LineCounter:
+    """Counts lines of Python; here nearly each is one call of NumPy."""
+
+    def __enter__(self) -> "LineCounter":
+        self.lines, self._before = 0, sys.gettrace()
+        sys.settrace(self._see)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._before)
+
+    def _see(self, _frame: FrameType, event: str, _value: object) -> Any:
+        self.lines += event == "line"
+        return self._see
+
+
+def sound(frames: int, seed: int = 0) -> Floats:
+    """Features [frames, 4, 48]."""
+    drawn = np.random.default_rng(seed).normal(size=(frames, 4, 48))
+    return np.asarray(drawn, np.float32)
+
+
+def by_the_core(net: MotionNetwork, features: Floats, seed: int) -> list[Floats | None]:
+    """The mouth of each frame: PyTorch on the general streaming core."""
+    mouths: list[Floats | None] = []
+    with torch.inference_mode():
+        stream, state = open_denoiser(net, seed), net.mouth.start()
+        for frame in features:
+            rows, state = net.listen(torch.from_numpy(frame)[None], state)
+            emitted = stream.push({HEARD_ROWS: rows})
+            latents = None if emitted is None else emitted.latents[0, :, 0]
+            mouths.append(None if latents is None else net.to_mouth(latents).numpy().copy())
+    return mouths
+
+
+def assert_same(one: Floats | None, other: Floats | None) -> None:
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        np.testing.assert_array_equal(one, other)
+
+
+def assert_alike(mine: list[Floats | None], wanted: list[Floats | None]) -> None:
+    late = LOOK_AHEAD_FRAMES
+    assert mine[:late] == wanted[:late] == [None] * late
+    for one, other in zip(mine[late:], wanted[late:], strict=True):
+        assert one is not None
+        assert other is not None
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=6)
+@given(frames=st.integers(3, 70), seed=st.integers(0, 2**64), weights=st.integers(0, 3))
+def test_gives_what_the_streaming_core_gives(frames: int, seed: int, weights: int) -> None:
+    net, features = network(weights), sound(frames, seed)
+    runner = MotionRunner(MotionWeights(net), seed)
+    assert_alike([runner.push(one) for one in features], by_the_core(net, features, seed))
+
+
+def test_so_do_the_shipped_weights() -> None:
+    net, features = MotionModel.load(WEIGHTS_PATH).network, sound(60)
+    runner = MotionRunner(MotionWeights(net), 7)
+    assert_alike([runner.push(one) for one in features], by_the_core(net, features, 7))
+
+
+def test_hears_what_the_mouth_network_hears() -> None:
+    net, features = network().mouth, sound(40)
+    runner = MouthRunner(MouthWeights(net))
+    with torch.inference_mode():
+        wanted, _ = net.listen(torch.from_numpy(features).reshape(1, -1, 48), net.start())
+    heard = np.stack([runner.listen(one) for one in features])
+    np.testing.assert_allclose(heard, wanted[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_reset_leaves_no_trace() -> None:
+    weights, features = MotionWeights(network()), sound(40)
+    used, new = MotionRunner(weights, 5), MotionRunner(weights, 5)
+    for one in sound(33, seed=1):
+        used.push(one)
+    used.reset()
+    for one in features:
+        assert_same(used.push(one), new.push(one))
+
+
+def test_weights_are_copies() -> None:
+    net, features = network(), sound(4)
+    weights = MotionWeights(net)
+    before = MotionRunner(weights, 0)
+    with torch.no_grad():
+        for weight in (*net.parameters(), *net.buffers()):
+            weight.zero_()
+    after = MotionRunner(weights, 0)
+    for one in features:
+        assert_same(before.push(one), after.push(one))
+
+
+def test_a_frame_costs_few_calls_and_the_same_for_ever() -> None:
+    runner, frame = MotionRunner(MotionWeights(network()), 0), sound(1)[0]
+    lines = []
+    with OperationCounter() as torch_operations:
+        for _ in range(70):
+            with LineCounter() as counter:
+                runner.push(frame)
+            lines.append(counter.lines)
+    assert not torch_operations.names  # on the streaming core it was 340
+    assert lines[-1] < 550
+    assert set(lines[LOOK_AHEAD_FRAMES:]) == {lines[-1]}
+
+
+def test_memory_does_not_grow() -> None:
+    runner, frame = MotionRunner(MotionWeights(network()), 0), sound(1)[0]
+    tracemalloc.start()
+    try:
+        held = []
+        for _ in range(2):
+            for _ in range(50):
+                runner.push(frame)
+            held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert held[1] - held[0] < 10_000
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
+def test_layers_are_those_of_pytorch(size: float) -> None:
+    values = np.asarray(size * np.random.default_rng(0).normal(size=1000), np.float32)
+    there, functions = torch.from_numpy(values), torch.nn.functional
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(silu(values), functions.silu(there), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gelu(values), functions.gelu(there), rtol=1e-5, atol=1e-6)
+    layer = torch.nn.LayerNorm(1000)
+    torch.nn.init.normal_(layer.weight)
+    torch.nn.init.normal_(layer.bias)
+    with torch.inference_mode():
+        wanted = layer(there)
+    np.testing.assert_allclose(Norm.of(layer)(values), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_loud_nonsense_is_survived() -> None:
+    runner = MotionRunner(MotionWeights(network()), 0)
+    for one in 1e6 * sound(5):
+        runner.push(one)  # warnings are errors
+    runner.reset()
+    mouth = [runner.push(one) for one in sound(3)][-1]
+    assert mouth is not None
+    assert np.isfinite(mouth).all()
