@@ -34,7 +34,7 @@ class MouthGate:
 
     def push(self, excess_db: Floats) -> float:
         """Take the hops of frame k, return the openness 0..1 of frame k - 2."""
-        self._wanted.append(min(max(float(excess_db.max()) / _FULL_EXCESS_DB, 0.0), 1.0))
+        self._wanted.append(min(max(max(excess_db.tolist()) / _FULL_EXCESS_DB, 0.0), 1.0))
         target = max(islice(self._wanted, 1 + _EARLY_FRAMES))
         if target >= self._openness:
             self._held_frames = 0

@@ -7,9 +7,9 @@ fast head, brows and lids stray is measured (`life_measures.py`); the limits her
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from math import pi, sin
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.config import TIMING
 from engine.portrait.acting import PITCH_SHOWN, YAW_SHOWN
@@ -69,17 +69,18 @@ _TALKING = 0.4  # slow loudness of somebody who surely speaks
 _BLINK_TIME, _BLINK_DOUBLE, _GAZE_AWAY, _GAZE_X, _GAZE_Y, _GAZE_TIME, _BREATH_KIND = range(7)
 _WAVE_KIND = 16  # and the following: one for each channel and noise
 _MASK = (1 << 64) - 1
+_WAVING = np.array(WAVING)
 
 
 def life(seed: int, frame: int) -> Floats:
     """The channels [CHANNELS] of a face at rest in frame number `frame` (any whole number)."""
     channels = _straying_at_rest(seed, frame).copy()
     blink = _lids(seed, frame)
-    lids = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
-    channels[lids] = blink + (1 - blink) * channels[Channel.BLINK_LEFT]
-    glance = _gaze(seed, frame)
-    channels[Channel.GAZE_LEFT] = glance[0] - _COUNTER_TURN * channels[Channel.YAW]
-    channels[Channel.GAZE_UP] = glance[1] - _COUNTER_TURN * channels[Channel.PITCH]
+    lids = blink + (1 - blink) * float(channels[Channel.BLINK_LEFT])
+    channels[Channel.BLINK_RIGHT] = channels[Channel.BLINK_LEFT] = lids
+    left, up = _gaze(seed, frame)
+    channels[Channel.GAZE_LEFT] = left - _COUNTER_TURN * float(channels[Channel.YAW])
+    channels[Channel.GAZE_UP] = up - _COUNTER_TURN * float(channels[Channel.PITCH])
     channels[Channel.SHIFT_UP] = _BREATH * _breath(seed, frame)
     return channels
 
@@ -138,9 +139,10 @@ class SpeechLife:
 def _straying(seed: int, frame: int, talking: float) -> Floats:
     """Channels [CHANNELS] of the smooth noises; lids are never wider than in the still."""
     idle, spoken, limits = _amplitudes()
-    waves = ((idle + talking * (spoken - idle)) * _noises(seed, frame).T).sum(axis=1)
+    spreads = idle + talking * (spoken - idle)
+    waves = np.add.reduce(spreads * _noises(seed, frame))
     channels = np.zeros(CHANNELS, np.float32)
-    channels[list(WAVING)] = limits * np.tanh(waves / limits)
+    channels[_WAVING] = limits * np.tanh(waves / limits)
     channels[Channel.BLINK_LEFT] = max(channels[Channel.BLINK_LEFT], 0.0)
     return channels
 
@@ -155,14 +157,15 @@ def _straying_at_rest(seed: int, frame: int) -> Floats:
 
 @cache
 def _amplitudes() -> tuple[Doubles, Doubles, Doubles]:
-    """Of each noise [WAVING, KNOTS_S] at rest and in speech, and limits [WAVING], channel units."""
+    """Of each noise [KNOTS_S, WAVING] at rest and in speech, and limits [WAVING], channel units."""
     shown = np.array([_SHOWN.get(channel, 1.0) for channel in WAVING])
     spoken = shipped_measures().spreads / shown[:, None]
     idle = spoken * _IDLE_SHARES
     idle[WAVING.index(Channel.SHIFT_UP)] = 0.0  # at rest the breath alone
     lids = WAVING.index(Channel.BLINK_LEFT)
     idle[lids] = spoken[lids]
-    return idle, spoken, np.array([_LIMITS[channel] for channel in WAVING]) / shown
+    limits = np.array([_LIMITS[channel] for channel in WAVING]) / shown
+    return idle.T.copy(), spoken.T.copy(), limits
 
 
 def _chance(seed: int, kind: int, number: int) -> float:
@@ -174,6 +177,7 @@ def _chance(seed: int, kind: int, number: int) -> float:
     return ((value ^ (value >> 31)) >> 11) / float(1 << 53)
 
 
+@lru_cache(maxsize=1024)  # of which breath and gaze of a stream ask for the same dozen for a second
 def _bell(seed: int, kind: int, number: int) -> float:
     """Nearly normal with standard deviation 1, never beyond 3: the sum of three chances."""
     return 2 * sum(_chance(seed, kind + 1000 * part, number) for part in range(1, 4)) - 3
@@ -187,21 +191,31 @@ def _spline_weights(t: float) -> tuple[float, float, float, float]:
 
 
 @lru_cache(maxsize=4096)
-def _knots(seed: int, octave: int, number: int) -> Doubles:
-    """One knot [WAVING] of one noise of each channel."""
-    kinds = [_WAVE_KIND + len(KNOTS_S) * place + octave for place in range(len(WAVING))]
-    return np.array([_bell(seed, kind, number) for kind in kinds])
+def _knot(seed: int, octave: int, number: int) -> tuple[float, ...]:
+    """One knot of one noise of each channel [WAVING]."""
+    kinds = range(_WAVE_KIND + octave, _WAVE_KIND + len(KNOTS_S) * len(WAVING), len(KNOTS_S))
+    return tuple(_bell(seed, kind, number) for kind in kinds)
+
+
+@lru_cache(maxsize=256)
+def _knots(seed: int, firsts: tuple[int, ...]) -> Doubles:
+    """Four knots of every noise, those of each octave from a number of `firsts` on.
+
+    [KNOTS_S, knots, WAVING]
+    """
+    numbers = enumerate(firsts)
+    return np.array(
+        [[_knot(seed, octave, first + step) for step in range(4)] for octave, first in numbers]
+    )
 
 
 @lru_cache(maxsize=256)
 def _noises(seed: int, frame: int) -> Doubles:
     """Smooth noises [KNOTS_S, WAVING] of spread 1 (B-splines: no jump in place, speed or force)."""
-    found = []
-    for octave, knot_s in enumerate(KNOTS_S):
-        first, t = divmod(frame * TIMING.frame_s / knot_s, 1.0)
-        knots = np.stack([_knots(seed, octave, int(first) + step) for step in range(4)])
-        found.append(_spline_weights(t) @ knots)
-    return np.stack(found)
+    places = [divmod(frame * TIMING.frame_s / knot_s, 1.0) for knot_s in KNOTS_S]
+    knots = _knots(seed, tuple(int(first) for first, _ in places))
+    weights = np.array([[_spline_weights(t)] for _, t in places])
+    return np.asarray((weights @ knots)[:, 0])
 
 
 def _wave(seed: int, kind: int, position: float) -> float:
@@ -216,7 +230,7 @@ def _breath(seed: int, frame: int) -> float:
     turns = frame * TIMING.frame_s * _BREATH_HZ
     drift = 0.12 * _wave(seed, _BREATH_KIND, turns / 3)
     depth = 1 + 0.15 * _wave(seed, _BREATH_KIND + 8, turns / 2)
-    return float(np.sin(2 * np.pi * (turns + drift)) * np.clip(depth, 0.5, 1.4))
+    return sin(2 * pi * (turns + drift)) * min(max(depth, 0.5), 1.4)
 
 
 @cache
@@ -225,14 +239,15 @@ def _blink_slot_frames() -> int:
     return round(60 * TIMING.frame_rate_hz * (1 + _DOUBLE_SHARE) / per_minute)
 
 
-def _blink_frames(seed: int, slot: int) -> list[int]:
+@lru_cache(maxsize=256)
+def _blink_frames(seed: int, slot: int) -> tuple[int, ...]:
     """First frames of the blinks of one slot."""
     place = 0.5 * np.exp(_BLINK_SPREAD * _bell(seed, _BLINK_TIME, slot))
     length = _blink_slot_frames()
     first = slot * length + int(min(place, 0.99) * length)
     if _chance(seed, _BLINK_DOUBLE, slot) < _DOUBLE_SHARE:
-        return [first, first + _DOUBLE_AFTER_FRAMES]
-    return [first]
+        return first, first + _DOUBLE_AFTER_FRAMES
+    return (first,)
 
 
 def _lids(seed: int, frame: int) -> float:
@@ -246,16 +261,16 @@ def _lids(seed: int, frame: int) -> float:
     return closed
 
 
-def _gaze(seed: int, frame: int) -> NDArray[np.float64]:
+def _gaze(seed: int, frame: int) -> tuple[float, float]:
     """Where the eyes look, (left, up) in radians, head straight."""
     slot, within = divmod(frame, _GAZE_SLOT_FRAMES)
     jump = int(_chance(seed, _GAZE_TIME, slot) * (_GAZE_SLOT_FRAMES - _SACCADE_FRAMES))
     done = min(max((within - jump) / _SACCADE_FRAMES, 0.0), 1.0)
-    return np.asarray((1 - done) * _fixation(seed, slot - 1) + done * _fixation(seed, slot))
+    (from_left, from_up), (left, up) = _fixation(seed, slot - 1), _fixation(seed, slot)
+    return (1 - done) * from_left + done * left, (1 - done) * from_up + done * up
 
 
-def _fixation(seed: int, slot: int) -> NDArray[np.float64]:
+def _fixation(seed: int, slot: int) -> tuple[float, float]:
     away = 1.0 if _chance(seed, _GAZE_AWAY, slot) < _AWAY_SHARE else 0.15
-    return away * np.array(
-        [_GAZE_LEFT * _bell(seed, _GAZE_X, slot), _GAZE_UP * _bell(seed, _GAZE_Y, slot)]
-    )
+    left, up = _bell(seed, _GAZE_X, slot), _bell(seed, _GAZE_Y, slot)
+    return away * _GAZE_LEFT * left, away * _GAZE_UP * up

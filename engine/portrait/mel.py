@@ -53,12 +53,13 @@ class _RunningColour:
         self._sum = np.linspace(*_USUAL_COLOUR, BANDS) * _USUAL_HOPS
         self._hops = _USUAL_HOPS
 
-    def push(self, bands: NDArray[np.float64], *, spoken: bool) -> NDArray[np.float64]:
-        """Take a hop [BANDS]; return the mean, that hop included if it is `spoken`."""
+    def take_from(self, bands: NDArray[np.float64], *, spoken: bool) -> None:
+        """Take the mean from a hop [BANDS], in place; that hop counts in it if it is `spoken`."""
         if spoken:
-            self._sum = self._sum * _COLOUR_KEPT + bands
+            self._sum *= _COLOUR_KEPT
+            self._sum += bands
             self._hops = self._hops * _COLOUR_KEPT + 1
-        return np.asarray(self._sum / self._hops)
+        bands -= self._sum / self._hops
 
 
 class MelStream:
@@ -81,8 +82,10 @@ class MelStream:
         self._rest = heard[count * HOP_SAMPLES :].copy()
         if not count:
             return Hops(np.empty((0, BANDS), np.float32), *np.empty((2, 0), np.float32))
-        windows = np.lib.stride_tricks.sliding_window_view(heard, _WINDOW_SAMPLES)
-        windows = windows[: count * HOP_SAMPLES : HOP_SAMPLES] * self._window
+        # The same view as `sliding_window_view` makes, which takes longer than the transform.
+        step = heard.itemsize
+        shape, strides = (count, _WINDOW_SAMPLES), (HOP_SAMPLES * step, step)
+        windows = np.ndarray(shape, heard.dtype, heard, strides=strides) * self._window
         spectrum = np.fft.rfft(windows, _TRANSFORM_SAMPLES)
         power = (spectrum.real**2 + spectrum.imag**2) @ self._bank
         return self._level(power)
@@ -90,16 +93,15 @@ class MelStream:
     def _level(self, power: NDArray[np.float64]) -> Hops:
         """Hops of the band powers [hops, BANDS] (1 is full scale)."""
         levels_db = 10 * np.log10(power.sum(1) + _LEVEL_FLOOR)
-        excess_db, speech_db = np.empty((2, len(power)))
-        for hop, level_db in enumerate(levels_db.tolist()):
-            excess_db[hop] = self._tracker.push(level_db)
-            speech_db[hop] = self._tracker.speech_db
+        tracker = self._tracker
+        followed = [(tracker.push(level_db), tracker.speech_db) for level_db in levels_db.tolist()]
+        excess_db, speech_db = np.array(followed).T
         typical = 10 ** ((speech_db[:, None] - _BAND_SHARE_DB) / 10)
-        bands_db = 10 * np.log10(power / typical + 10 ** (_FLOOR_DB / 10))
-        loudness = np.clip(1 + (levels_db - speech_db) / _UNIT_DB, 0, 1.5) * (excess_db > 0)
-        bands = bands_db / _UNIT_DB
-        for hop, spoken in enumerate((excess_db > 0).tolist()):
-            bands[hop] -= self._colour.push(bands[hop], spoken=spoken)
+        bands = np.log10(power / typical + 10 ** (_FLOOR_DB / 10)) * (10 / _UNIT_DB)
+        loudness = np.minimum(np.maximum(1 + (levels_db - speech_db) / _UNIT_DB, 0), 1.5)
+        loudness *= excess_db > 0
+        for band, (excess, _) in zip(bands, followed, strict=True):
+            self._colour.take_from(band, spoken=excess > 0)
         return Hops(
             bands.astype(np.float32),
             excess_db.astype(np.float32),

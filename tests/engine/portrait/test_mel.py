@@ -3,7 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.api import Samples
-from engine.portrait.mel import BANDS, HOP_SAMPLES, MelStream
+from engine.portrait.level import LOWEST_DB, LevelTracker
+from engine.portrait.mel import BANDS, HOP_SAMPLES, MelStream, _mel_bank
+from tests.engine.portrait.line_counter import LineCounter
 
 
 def voice(seconds: float, seed: int = 0) -> Samples:
@@ -96,3 +98,30 @@ def test_a_tone_lands_in_its_band() -> None:
     )
     assert low.argmax() < high.argmax()
     assert np.abs(low.argmax() - 7) <= 2
+
+
+def test_features_are_what_the_formula_says() -> None:
+    samples, colour = voice(3.0), np.linspace(-0.3, -1.5, BANDS) * 50
+    heard, counted, tracker = np.pad(samples, (400 - HOP_SAMPLES, 0)), 50.0, LevelTracker()
+    features, silence_power = [], 10 ** (LOWEST_DB / 10)
+    for first in range(0, len(samples), HOP_SAMPLES):
+        window = heard[first : first + 400] * np.hanning(401)[:-1]
+        power = np.abs(np.fft.rfft(window, 512)) ** 2 @ _mel_bank()
+        spoken = tracker.push(10 * np.log10(power.sum() + silence_power)) > 0
+        typical = 10 ** ((tracker.speech_db - 15) / 10)
+        bands = np.log10(power / typical + 10**-4.5) / 2
+        if spoken:
+            colour, counted = 0.999 * colour + bands, 0.999 * counted + 1
+        features.append(bands - colour / counted)
+    stream = MelStream()
+    pushed = np.concatenate([stream.push(piece).features for piece in samples.reshape(-1, 640)])
+    np.testing.assert_allclose(pushed, features, atol=1e-5)
+
+
+def test_a_frame_costs_few_calls() -> None:
+    stream, frames = MelStream(), voice(1.0).reshape(-1, 640)
+    stream.push(frames[0])
+    for frame in frames:
+        with LineCounter() as counter:
+            stream.push(frame)
+        assert counter.lines < 200

@@ -1,7 +1,4 @@
-import sys
 import tracemalloc
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,24 +13,9 @@ from engine.portrait.motion_denoiser import HEARD_ROWS, MotionNetwork, open_deno
 from engine.portrait.motion_runner import MotionRunner, MotionWeights
 from engine.portrait.mouth_runner import MouthRunner, MouthWeights
 from engine.portrait.numpy_layers import Norm, gelu, silu
+from tests.engine.portrait.line_counter import LineCounter
 from tests.engine.portrait.motion_networks import network
 from tests.engine.stream.small import OperationCounter
-
-
-class LineCounter:
-    """Counts lines of Python; here nearly each is one call of NumPy."""
-
-    def __enter__(self) -> "LineCounter":
-        self.lines, self._before = 0, sys.gettrace()
-        sys.settrace(self._see)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self._before)
-
-    def _see(self, _frame: FrameType, event: str, _value: object) -> Any:
-        self.lines += event == "line"
-        return self._see
 
 
 def sound(frames: int, seed: int = 0) -> Floats:
