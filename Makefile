@@ -10,6 +10,7 @@
 #
 # PYTHON       the Python to build the environment with (3.11 or newer)
 # VENV         where the environment lives
+# WORKERS      processes that share the tests; 0: pytest's own does all, as a debugger needs it
 # TORCH_INDEX  a further package index to look for PyTorch in. On Linux the default PyTorch brings
 #              gigabytes of CUDA; an index of CPU builds avoids that (README, "Install").
 
@@ -18,6 +19,7 @@ VENV ?= .venv
 TORCH_INDEX ?=
 ENGINE ?= portrait
 ARGS ?=
+WORKERS ?= 2
 CORPUS ?=
 
 ENGINES := portrait vexpress
@@ -33,10 +35,12 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constra
 WEB_READY := web_client/node_modules/.ready
 CLIENTS := tests/browser/clients
 CLIENTS_READY := $(CLIENTS)/node_modules/.built/clients.js
+# What targets say that are made at the same time is not mixed, where make can see to it.
+IN_BLOCKS := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test audit format train-motion train-mouth clean
+.PHONY: help run test check check-python check-web setup setup-portrait setup-vexpress setup-test setup-web audit format train-motion train-mouth clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^PYTHON /,$$d'
@@ -45,9 +49,10 @@ run: setup-$(ENGINE)
 	$(BIN)/python run_server.py --engine $(ENGINE) $(ARGS)
 
 test: check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
-check: check-python check-web
+check:
+	@$(MAKE) --no-print-directory --jobs 2 $(IN_BLOCKS) check-python check-web
 
 check-python: setup-test
 	$(BIN)/ruff format --check .
@@ -55,10 +60,9 @@ check-python: setup-test
 	$(BIN)/lint-imports
 	$(BIN)/mypy .
 
-check-web:
+check-web: setup-web
 	@if command -v npm >/dev/null 2>&1; then \
-		$(MAKE) --no-print-directory $(WEB_READY) $(CLIENTS_READY) \
-		&& npm --prefix web_client run --silent check \
+		npm --prefix web_client run --silent check \
 		&& NODE_OPTIONS=--test-reporter=spec npm --prefix web_client test --silent; \
 	else \
 		echo "SKIP the web client's types and tests: npm is not installed (Node.js 20 or newer)"; \
@@ -78,6 +82,8 @@ setup-portrait: $(VENV)/.ready
 setup-vexpress: $(VENV)/.ready-vexpress
 
 setup-test: $(VENV)/.ready-test
+
+setup-web: $(if $(shell command -v npm),$(WEB_READY) $(CLIENTS_READY))
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) '.[demo]'
