@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -26,14 +27,11 @@ GUIDER = "c_v_kps_guider_A.safetensors"
 ROOT = Path(__file__).parents[3]
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "engine.vexpress.check", str(folder)],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+def checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    """The command's exit code and lines, without another process."""
+    with pytest.raises(typer.Exit) as ended:
+        command._main(folder)
+    return ended.value.exit_code, capsys.readouterr().out.splitlines()
 
 
 def rewrite(source: Path, target: Path, change: Callable[[dict[str, Tensor]], None]) -> None:
@@ -55,31 +53,38 @@ def folder(committed: Path, tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_agreement_is_one_line_and_exit_code_0(folder: Path) -> None:
     (folder / "README.md").write_text("not a golden")
-    done = run(folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "engine.vexpress.check", str(folder)],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == ALL_AGREE, done.stderr
     (line,) = done.stdout.splitlines()
     assert line.startswith(GUIDER)
     assert line.endswith("pass")
 
 
-@pytest.mark.slow
-def test_a_difference_outweighs_a_file_not_understood(folder: Path) -> None:
+def test_a_difference_outweighs_a_file_not_understood(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def nudge(tensors: dict[str, Tensor]) -> None:
         tensors["case1/out/kps_features"][0, 0, 0, 0, 0] += 1e-2
 
     rewrite(folder / GUIDER, folder / GUIDER, nudge)
     (folder / "z_other.json").write_text("{}")
-    done = run(folder)
-    assert done.returncode == ONE_DIFFERS, done.stderr
-    differing, unknown = done.stdout.splitlines()
+    code, (differing, unknown) = checked(folder, capsys)
+    assert code == ONE_DIFFERS
     assert "FAIL (1, worst case1/kps_features)" in differing
     assert "not understood" in unknown
 
 
-@pytest.mark.slow
-def test_nothing_to_check_is_not_agreement(tmp_path: Path) -> None:
-    assert run(tmp_path).returncode == NOT_UNDERSTOOD
-    assert run(tmp_path / "absent").returncode == NOT_UNDERSTOOD
+def test_nothing_to_check_is_not_agreement(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked(tmp_path, capsys) == (NOT_UNDERSTOOD, [])
+    assert checked(tmp_path / "absent", capsys) == (NOT_UNDERSTOOD, [])
 
 
 def test_files_that_are_not_understood_say_why(folder: Path) -> None:
