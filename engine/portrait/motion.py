@@ -7,24 +7,47 @@ from safetensors import SafetensorError, safe_open
 
 from engine.api import Samples
 from engine.config import TIMING
+from engine.portrait.channels import Channel
 from engine.portrait.gate import LOOK_AHEAD_FRAMES, MouthGate
 from engine.portrait.landmarks import Floats
 from engine.portrait.mel import MelStream
 from engine.portrait.motion_denoiser import MotionNetwork
 from engine.portrait.motion_runner import MotionRunner, MotionWeights
 
-__all__ = ["LOOK_AHEAD_FRAMES", "WEIGHTS_PATH", "MotionModel", "MotionStream", "shown"]
+__all__ = [
+    "LIVELINESS",
+    "LOOK_AHEAD_FRAMES",
+    "WEIGHTS_PATH",
+    "MotionModel",
+    "MotionStream",
+    "shown",
+]
 
 # The mean of all mouths that a sound may belong to moves less than any of them: 0.6 of what people
 # do who were never trained on.
 LIVELINESS = 1.4
 
+# That mean is also never as shut as lips are: half open where they may be open or shut. A hyperbola
+# has it near zero for longer, and steeper after.
+_SHUT_CM, _STEEPER = 0.4, 1.35
+# What one centimetre of opening is made of, in people: chin, upper and lower lip.
+_OPENING = np.array([0.38, 0.3, 0.7], np.float32)
+_OPENED = slice(Channel.JAW_OPEN, Channel.LOWER_LIP_DOWN + 1)
+_LIPS = slice(Channel.UPPER_LIP_UP, Channel.LOWER_LIP_DOWN + 1)
+
 WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "motion.safetensors"
 
 
 def shown(mouth: Floats, share: float | Floats) -> Floats:
-    """What the face does of a foretold mouth [..., 9], of which the gate lets a share through."""
-    return np.asarray(mouth * np.float32(share * LIVELINESS))
+    """What the face does of a foretold mouth [..., 9], of which the gate lets a share through.
+
+    Pressed lips stay as they are.
+    """
+    lively = np.asarray(mouth, np.float32) * np.float32(LIVELINESS)
+    opening = np.maximum(lively[..., _LIPS].sum(-1, keepdims=True), 0)
+    wanted = _STEEPER * (np.sqrt(opening**2 + _SHUT_CM**2) - _SHUT_CM)
+    lively[..., _OPENED] += (wanted - opening) * _OPENING
+    return np.asarray(lively * np.asarray(share, np.float32))
 
 
 class MotionModel:

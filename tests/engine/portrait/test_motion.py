@@ -8,7 +8,15 @@ from safetensors.torch import save_file
 from engine.api import Samples
 from engine.portrait.channels import MOUTH_CHANNELS, Channel
 from engine.portrait.landmarks import Floats
-from engine.portrait.motion import LOOK_AHEAD_FRAMES, WEIGHTS_PATH, MotionModel, MotionStream
+from engine.portrait.motion import (
+    LIVELINESS,
+    LOOK_AHEAD_FRAMES,
+    WEIGHTS_PATH,
+    MotionModel,
+    MotionStream,
+    shown,
+)
+from engine.training.corpus import lip_opening
 from tests.engine.portrait.motion_networks import network
 
 
@@ -101,6 +109,28 @@ def test_streams_share_the_model_but_no_state() -> None:
     first, second = model.open(), model.open()
     follow(first, sound)
     np.testing.assert_array_equal(follow(second, sound), follow(model.open(), sound))
+
+
+def test_lips_near_shut_come_nearer_and_wide_ones_stay_wide() -> None:
+    foretold = np.zeros((200, MOUTH_CHANNELS), np.float32)
+    foretold[:, Channel.LOWER_LIP_DOWN] = np.linspace(-0.2, 1.5, 200)
+    told, opening = lip_opening(foretold), lip_opening(shown(foretold, 1.0))
+    assert (np.diff(opening) > 0).all(), "a wider mouth stays wider"
+    assert np.abs(np.diff(opening)).max() < 0.03, "and nothing jumps"
+    near = (told > 0.02) & (told < 0.2)
+    assert (opening[near] < told[near]).all()
+    assert opening[-1] > 1.2 * told[-1]
+    np.testing.assert_allclose(opening[told < 0], told[told < 0] * LIVELINESS, atol=1e-6)
+
+
+def test_nothing_shown_where_the_gate_is_shut() -> None:
+    foretold = np.ones((3, MOUTH_CHANNELS), np.float32)
+    shares = np.array([[0.0], [0.5], [1.0]], np.float32)
+    given = foretold.copy()
+    opening = lip_opening(shown(foretold, shares))
+    assert opening[0] == 0
+    assert opening[1] == pytest.approx(opening[2] / 2)
+    np.testing.assert_array_equal(foretold, given)
 
 
 def test_wrong_frames_are_refused() -> None:
