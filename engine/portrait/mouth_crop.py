@@ -25,6 +25,7 @@ _BELOW_LIPS_CM = 0.8  # the centre lies under the closed lips, for the jaw only 
 PIXELS_PER_CM = CROP_PIXELS / _CROP_CM
 LIP_LINE_ROW = (CROP_PIXELS - 1) / 2 - _BELOW_LIPS_CM * PIXELS_PER_CM  # where closed lips meet
 _COVER_PIXELS = 9
+COVER_REACH = 2 * (_COVER_PIXELS // 2)  # pixels over the lips that a painting may show
 _COVER_GAIN = 3.0  # whole at the edge of an opening, none at 8 pixels beside it
 _FADE_PIXELS = 4
 _FINE_BITS = 4  # of a pixel in polygons

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional
 
 from engine.api import Picture
 from engine.portrait.fields import Box
 from engine.portrait.landmarks import Floats
 from engine.portrait.mouth_crop import (
+    COVER_REACH,
     SEEN_COLUMNS,
     SEEN_ROWS,
     crop_affine,
@@ -26,16 +26,23 @@ from engine.portrait.mouth_crop import (
     opening_mask,
     paste_cover,
 )
+from engine.portrait.mouth_finish import (
+    HEIGHT,
+    WIDTH,
+    Crop,
+    Finish,
+    Part,
+    block_order,
+    folded,
+    hidden_lips,
+    lower_lip_drop,
+)
 from engine.portrait.painted_mouth_network import (
     PLACE,
     PaintedMouthNetwork,
-    Rows,
     Seen,
     Sketcher,
     crop_coordinates,
-    finished,
-    hide_opening,
-    lower_lip_drop,
 )
 from engine.portrait.rig import Anatomy
 
@@ -43,6 +50,10 @@ WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "mouth.safetensors"
 
 _OPEN_SHARE = 0.01  # of the crop: two or three millimetres between the lips
 _TRIALS = 4  # of each way to run the network
+# Lips that rest on each other, a line of half a pixel, are not painted, and then more and more, so
+# that nothing pops. Covers of the painting at its most, where a crop pixel is at least a box pixel.
+_SHUT_COVER, _PARTED_COVER = 0.185, 0.45
+_MOST_SHUT, _MOST_PARTED = 0.5, 0.9  # in small faces, where that line looks wide
 _HOPELESS = 3.0  # times slower at the first run than the best way so far
 
 Way: TypeAlias = tuple[torch.dtype, torch.memory_format]
@@ -100,19 +111,17 @@ class MouthModel:
         )
         seen = self._network.encoder(torch.cat([_colour(colour), _share(opening)], 1))
         at_rest = self._network.teeth(crop_coordinates(), torch.zeros(1, PLACE), torch.zeros(1, 2))
-        return MouthPainter(look.crop, partial(self._paint, self._cast(seen), at_rest))
+        finish = Finish.of(seen, at_rest)
+        return MouthPainter(look.crop, partial(self._paint, self._cast(seen), finish))
 
     @torch.inference_mode()
-    def _paint(self, seen: Seen, teeth: Rows, crop: Picture) -> Picture:
-        lips = hide_opening(_colour(crop[..., :3]), _share(crop[..., 3]))
-        given = lips.to(dtype=self.way[0], memory_format=self.way[1])
-        soft, jaw = self._sketcher(given, seen.half, seen.quarter)
-        fall = jaw.float()
-        fall[:, 1] += lower_lip_drop(lips[:, 3:], SEEN_ROWS.start)
-        rows = teeth._replace(lower=_moved(teeth.lower, fall[0]))
-        painted = finished(lips, _smooth(soft.float().contiguous()), rows, seen)
-        whole = painted[0].permute(1, 2, 0).add(0.5).mul_(255).add_(0.5).clamp_(0, 255)
-        return np.asarray(whole.to(torch.uint8).contiguous().numpy())
+    def _paint(self, seen: Seen, finish: Finish, crop: Crop, part: Part) -> Picture:
+        lips = hidden_lips(*crop)
+        given = folded(lips).to(dtype=self.way[0], memory_format=self.way[1])
+        soft, jaw = self._sketcher.folded(given, seen.half, seen.quarter)
+        aside, down = jaw[0].tolist()
+        fall = (aside, down + lower_lip_drop(crop.opening))
+        return finish.paint(lips, soft[0].float(), fall, part)
 
     def _cast(self, seen: Seen) -> Seen:
         half, quarter = (
@@ -127,26 +136,38 @@ class MouthPainter:
     """Paints the mouth of one portrait. Keeps nothing between frames; shared by all its streams."""
 
     crop: Floats  # [2, 3] from crop to still pixels
-    paint: Callable[[Picture], Picture]  # lips and opening [88, 112, 4] to mouth [88, 112, 3]
+    paint: Callable[[Crop, Part], Picture]  # what the network sees to the mouth in a part of it
 
     def over(self, lips: Picture, mask: Picture, box: Box, skull: Floats) -> Picture:
-        """Lips [height, width, 3] over `box` with the mouth painted in.
+        """Lips [height, width, 3] over `box`, the mouth painted in, in place.
 
         `mask` [height, width] is 255 between the lips; `skull` [2, 3] is the head's motion in
         the box' own pixels.
         """
-        if not mask.any():
-            return lips
         place = self._place(box, skull)
-        crop = cut_crop(np.concatenate([lips, mask[..., None]], -1), place)
-        cover = paste_cover(np.float32(1 / 255) * crop[..., 3].astype(np.float32))
-        size = (box.width, box.height)
-        crop[SEEN_ROWS, SEEN_COLUMNS, :3] = self.paint(crop[SEEN_ROWS, SEEN_COLUMNS])
-        painted = cv2.warpAffine(
-            np.ascontiguousarray(crop[..., :3]), place, size, borderMode=cv2.BORDER_REPLICATE
+        opening = np.float32(1 / 255) * cut_crop(mask, place).astype(np.float32)
+        around = _around(opening)
+        if around is None:
+            return lips
+        cover = paste_cover(opening)[*around]
+        cover *= _parted(float(cover.max()), place)
+        if not cover.any():
+            return lips
+        seen = _from(place, SEEN_ROWS.start, SEEN_COLUMNS.start)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        colour = cv2.warpAffine(
+            lips, seen, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
-        shown = cv2.warpAffine(cover, place, size, flags=cv2.INTER_LINEAR)
-        return np.asarray(cv2.blendLinear(painted, lips, shown, 1 - shown), np.uint8)
+        part = Part(
+            *(
+                slice(one.start - whole.start, one.stop - whole.start)
+                for one, whole in zip(around, (SEEN_ROWS, SEEN_COLUMNS), strict=True)
+            )
+        )
+        crop = Crop(np.asarray(colour, np.uint8), opening[SEEN_ROWS, SEEN_COLUMNS])
+        painted = self.paint(crop, part)
+        _paste(painted, cover, _from(place, around.rows.start, around.columns.start), lips)
+        return lips
 
     def _place(self, box: Box, skull: Floats) -> Floats:
         """The map [2, 3] from crop pixels to those of the box, the head's motion included."""
@@ -158,15 +179,14 @@ class MouthPainter:
 def fastest_way(network: PaintedMouthNetwork) -> Way:
     """The number format and memory layout in which the network paints fastest here."""
     best, best_s = WAYS[0], float("inf")
-    height, width = (part.stop - part.start for part in (SEEN_ROWS, SEEN_COLUMNS))
-    still = torch.zeros(1, 4, height, width)
+    blocks = folded(np.zeros((HEIGHT, WIDTH, 4), np.float32))
     with torch.inference_mode():
-        features = network.encoder(still)[:2]
+        features = network.encoder(torch.zeros(1, 4, HEIGHT, WIDTH))[:2]
         for way in WAYS:
             sketcher = _copied(network.sketcher, way)
-            given = [part.to(dtype=way[0], memory_format=way[1]) for part in (still, *features)]
-            sketcher(*given)  # prepares the kernels
-            needed_s = _needed_s(lambda: sketcher(*given), _HOPELESS * best_s)  # noqa: B023  # used at once
+            given = [part.to(dtype=way[0], memory_format=way[1]) for part in (blocks, *features)]
+            sketcher.folded(*given)  # prepares the kernels
+            needed_s = _needed_s(lambda: sketcher.folded(*given), _HOPELESS * best_s)  # noqa: B023  # used at once
             if needed_s < best_s:
                 best, best_s = way, needed_s
     return best
@@ -185,23 +205,56 @@ def _needed_s(run: Callable[[], object], hopeless_s: float) -> float:
 
 
 def _copied(sketcher: Sketcher, way: Way) -> Sketcher:
+    """A sketcher for blocks of `folded`."""
     other = copy.deepcopy(sketcher).to(way[0])
+    other.first.weight.data = other.first.weight.data[:, block_order()]
     other.to(memory_format=way[1])  # type: ignore[call-overload]  # not in the stubs
     return other
 
 
-def _smooth(soft: Tensor) -> Tensor:
-    """Without stripes of one pixel, which a pixel shuffle may leave in wide mouths."""
-    padded = functional.pad(soft, (1, 1, 1, 1), mode="replicate")
-    return functional.avg_pool2d(functional.avg_pool2d(padded, 2, 1), 2, 1)
+def _around(opening: Floats) -> Part | None:
+    """The part of the crop [128, 128] where a painting of that opening shows; None for none."""
+    left, top, width, height = cv2.boundingRect((opening > 0).view(np.uint8))
+    rows, columns = (
+        slice(max(first - COVER_REACH, seen.start), min(first + length + COVER_REACH, seen.stop))
+        for first, length, seen in ((top, height, SEEN_ROWS), (left, width, SEEN_COLUMNS))
+    )
+    is_seen = height > 0 and rows.start < rows.stop and columns.start < columns.stop
+    return Part(rows, columns) if is_seen else None
 
 
-def _moved(row: Tensor, way: Tensor) -> Tensor:
-    """A row of teeth [1, 4, height, width] moved by `way` [2] pixels, right and down."""
-    pixels = row[0].permute(1, 2, 0).numpy()
-    place = np.array([[1, 0, float(way[0])], [0, 1, float(way[1])]], np.float32)
-    moved = cv2.warpAffine(pixels, place, (pixels.shape[1], pixels.shape[0]))
-    return torch.from_numpy(moved).permute(2, 0, 1)[None]
+def _parted(cover: float, place: Floats) -> float:
+    """How far lips are parted, 0..1, whose painting covers them by `cover` at most."""
+    box_pixels = min(float(np.sqrt(abs(np.linalg.det(place[:, :2])))), 1.0)  # of a crop pixel
+    shut = min(_SHUT_COVER / box_pixels, _MOST_SHUT)
+    parted = min(_PARTED_COVER / box_pixels, _MOST_PARTED)
+    return min(max((cover - shut) / (parted - shut), 0.0), 1.0)
+
+
+def _from(place: Floats, row: int, column: int) -> Floats:
+    """The map [2, 3] of a crop's part that begins there, of the map of the crop."""
+    moved = place.copy()
+    moved[:, 2] += place[:, :2] @ np.array([column, row], np.float32)
+    return moved
+
+
+def _paste(painted: Picture, cover: Floats, place: Floats, lips: Picture) -> None:
+    """Lay `painted` [.., .., 3] over `lips` where `cover` [.., ..] is, moved by `place` [2, 3]."""
+    height, width = cover.shape
+    corners = np.array([(-1, -1), (width, -1), (-1, height), (width, height)], np.float32)
+    there = corners @ place[:, :2].T + place[:, 2]
+    limit = np.array([lips.shape[1], lips.shape[0]])
+    left, top = np.clip(np.floor(there.min(0)), 0, limit).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(there.max(0)) + 1, 0, limit).astype(int).tolist()
+    if left >= right or top >= bottom:
+        return
+    local, size = place - np.array([[0, 0, left], [0, 0, top]]), (right - left, bottom - top)
+    painted = np.asarray(
+        cv2.warpAffine(painted, local, size, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+    shown = np.asarray(cv2.warpAffine(cover, local, size), np.float32)
+    target = lips[top:bottom, left:right]
+    cv2.blendLinear(painted, target, shown, 1 - shown, dst=target)
 
 
 def _colour(crop: Picture) -> Tensor:

@@ -14,12 +14,13 @@ from engine.portrait.mouth_crop import CROP_PIXELS, LIP_LINE_ROW, SEEN_COLUMNS, 
 from engine.portrait.teeth import lower_row, upper_row
 
 HALF, QUARTER = 48, 96  # channels at a quarter and an eighth of the crop's side
+FOLD = 4  # crop pixels along a block's side, which the sketch sees as one
 PLACE = 9  # numbers of a person's teeth: shift and growth of the upper row, of the lower, light
 _SHAPE_CHANNELS = 4  # colour and opening
-_SEAM_PIXELS = 5  # what is hidden reaches two pixels over the lips
-_COARSE_PIXELS = 8
-_LIP_PIXELS = 8  # to either side of the middle, where the lower lip's edge is looked for
-_LITTLE = 1e-3
+SEAM_PIXELS = 5  # what is hidden reaches two pixels over the lips
+COARSE_PIXELS = 8
+LIP_PIXELS = 8  # to either side of the middle, where the lower lip's edge is looked for
+LITTLE = 1e-3
 _FIRST_PAINT = 0.1  # of their size, that the last weights have before training
 _FIELD = 9  # places along a side where the shape of a row is learned
 _SHIFT_PIXELS = 8.0  # that one unit of a place means
@@ -30,9 +31,9 @@ _IVORY = (1.0, 0.96, 0.88)
 _LEAST_LIGHT, _LIGHT, _TINTED = 0.33, 0.85, 0.25  # ivory under the light that shows skin so bright
 _FACE_SPREAD = 0.35  # of a face's colours over their mean
 # What is not known is not painted half: teeth stay light, and a cavity or tongue stays dark.
-_DIM, _BRIGHT = 0.6, 1.4  # teeth, over ivory in that light
-_LOWER_DIM = 0.5  # of the upper row's light
-_MOST_CAVITY = (0.55, 0.26, 0.26)
+DIM, BRIGHT = 0.6, 1.4  # teeth, over ivory in that light
+LOWER_DIM = 0.5  # of the upper row's light
+MOST_CAVITY = (0.55, 0.26, 0.26)
 _MOST_TINT = 0.4  # of a row's own shade, as a logarithm
 # Channels of a sketch and what stands there before training: rim, cavity, light, and how much of
 # the light the lower row gets.
@@ -52,7 +53,7 @@ class Seen(NamedTuple):
 class Sketch(NamedTuple):
     """What the network says of one frame."""
 
-    soft: Tensor  # [batch, 10, ..] half the size: channels as in `_SKETCH`
+    soft: Tensor  # [batch, 10, ..] half the size: channels as in `_SKETCH`; or blocks of it
     jaw: Tensor  # [batch, 2] how far the lower row stands from where the lower lip puts it, pixels
 
 
@@ -65,9 +66,9 @@ class Rows(NamedTuple):
 
 def _light(still: Tensor) -> tuple[Tensor, Tensor]:
     """Light and colourfulness of a still [batch, 4, ..], by its skin and lips."""
-    shown = 1 - functional.max_pool2d(still[:, 3:], _SEAM_PIXELS, 1, _SEAM_PIXELS // 2)
-    colour = ((still[:, :3] + 0.5) * shown).sum((2, 3)) / (shown.sum((2, 3)) + _LITTLE)
-    brightness = colour.mean(1, keepdim=True) + _LITTLE
+    shown = 1 - functional.max_pool2d(still[:, 3:], SEAM_PIXELS, 1, SEAM_PIXELS // 2)
+    colour = ((still[:, :3] + 0.5) * shown).sum((2, 3)) / (shown.sum((2, 3)) + LITTLE)
+    brightness = colour.mean(1, keepdim=True) + LITTLE
     tint = (1 - _TINTED) + _TINTED * colour / brightness
     spread = (colour.amax(1, keepdim=True) - colour.amin(1, keepdim=True)) / brightness
     light = (_LEAST_LIGHT + _LIGHT * brightness) * tint
@@ -105,7 +106,7 @@ class Sketcher(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = _convolution(16 * _SHAPE_CHANNELS, HALF)
+        self.first = _convolution(FOLD**2 * _SHAPE_CHANNELS, HALF)
         self.to_16 = _convolution(HALF, QUARTER, 2)
         self.deep = nn.ModuleList(_convolution(QUARTER, QUARTER) for _ in range(3))
         self.up_half = nn.Conv2d(QUARTER, HALF, 1)
@@ -115,15 +116,20 @@ class Sketcher(nn.Module):
 
     def forward(self, lips: Tensor, half_seen: Tensor, quarter_seen: Tensor) -> Sketch:
         """The sketch of lips [batch, 4, ..] that are hidden where open."""
+        blocks = functional.pixel_unshuffle(lips, FOLD)
+        soft, jaw = self.folded(blocks, half_seen, quarter_seen)
+        return Sketch(functional.pixel_shuffle(soft, 2), jaw)
+
+    def folded(self, blocks: Tensor, half_seen: Tensor, quarter_seen: Tensor) -> Sketch:
+        """The same from blocks [batch, 64, ..] of 4 x 4 pixels to some [batch, 40, ..] of 2 x 2."""
         relu = functional.relu
-        half = relu(self.first(functional.pixel_unshuffle(lips, 4)))
+        half = relu(self.first(blocks))
         deep = relu(self.to_16(half)) + quarter_seen
         for layer in self.deep:
             deep = deep + relu(layer(deep))
         x = half + half_seen + functional.interpolate(self.up_half(deep), scale_factor=2.0)
         x = half + relu(self.mix_half(relu(x)))
-        soft = functional.pixel_shuffle(self.last(x), 2)
-        return Sketch(soft, self.jaw(deep.mean((2, 3))).tanh() * _JAW_PIXELS)
+        return Sketch(self.last(x), self.jaw(deep.mean((2, 3))).tanh() * _JAW_PIXELS)
 
 
 class Teeth(nn.Module):
@@ -210,9 +216,9 @@ def finished(lips: Tensor, soft: Tensor, rows: Rows, seen: Seen) -> Tensor:
     soft = functional.interpolate(soft, scale_factor=2.0, mode="bilinear", align_corners=False)
     rim, rest = lips[:, :3] + soft[:, :3], soft[:, 3:].sigmoid()
     cavity, light, lower_light = torch.split(rest, list(_SKETCH[1:]), 1)
-    light = _DIM + (_BRIGHT - _DIM) * light
-    inside = cavity * cavity.new_tensor(_MOST_CAVITY)[:, None, None] * (1 - rows.lower[:, 3:])
-    inside = inside + rows.lower[:, :3] * light * (_LOWER_DIM + (1 - _LOWER_DIM) * lower_light)
+    light = DIM + (BRIGHT - DIM) * light
+    inside = cavity * cavity.new_tensor(MOST_CAVITY)[:, None, None] * (1 - rows.lower[:, 3:])
+    inside = inside + rows.lower[:, :3] * light * (LOWER_DIM + (1 - LOWER_DIM) * lower_light)
     inside = (inside * (1 - rows.upper[:, 3:]) + rows.upper[:, :3] * light) * seen.light
     inside = torch.lerp(inside.mean(1, keepdim=True), inside, seen.colourful)
     edge = functional.avg_pool2d(lips[:, 3:], 3, 1, 1, count_include_pad=False)
@@ -225,7 +231,7 @@ def lower_lip_drop(opening: Tensor, first_row: int = 0) -> Tensor:
     Their first row is the crop's `first_row`. A closed mouth's is zero; it changes smoothly.
     """
     centre = opening.shape[-1] // 2
-    middle = opening[:, 0, :, centre - _LIP_PIXELS : centre + _LIP_PIXELS].mean(-1)
+    middle = opening[:, 0, :, centre - LIP_PIXELS : centre + LIP_PIXELS].mean(-1)
     rows = torch.arange(opening.shape[-2], dtype=opening.dtype) + (first_row - LIP_LINE_ROW)
     height = middle.sum(1)
     return (middle * rows).sum(1) / (height + 0.5) + height / 2
@@ -247,10 +253,10 @@ def hide_opening(colour: Tensor, opening: Tensor) -> Tensor:
     Where closed lips met they leave a dark seam along the opening: it is hidden, too. In their
     place stands the colour of what lies around.
     """
-    hidden = functional.max_pool2d(opening, _SEAM_PIXELS, 1, _SEAM_PIXELS // 2)
+    hidden = functional.max_pool2d(opening, SEAM_PIXELS, 1, SEAM_PIXELS // 2)
     shown = colour * (1 - hidden)
-    sums = functional.avg_pool2d(torch.cat([shown, 1 - hidden], 1), _COARSE_PIXELS)
+    sums = functional.avg_pool2d(torch.cat([shown, 1 - hidden], 1), COARSE_PIXELS)
     sums = functional.avg_pool2d(sums, 5, 1, 2, count_include_pad=False)
-    around = sums[:, :3] / (sums[:, 3:] + _LITTLE)
-    around = functional.interpolate(around, scale_factor=float(_COARSE_PIXELS), mode="bilinear")
+    around = sums[:, :3] / (sums[:, 3:] + LITTLE)
+    around = functional.interpolate(around, scale_factor=float(COARSE_PIXELS), mode="bilinear")
     return torch.cat([shown + around * hidden, opening], 1)

@@ -18,6 +18,7 @@ from engine.portrait.mouth_crop import (
     opening_mask,
     paste_cover,
 )
+from engine.portrait.mouth_finish import Crop, Part
 from engine.portrait.mouth_painter import WAYS, MouthModel, MouthPainter, fastest_way
 from engine.portrait.painted_mouth_network import (
     PaintedMouthNetwork,
@@ -37,9 +38,9 @@ def network() -> PaintedMouthNetwork:
     return PaintedMouthNetwork()
 
 
-def red(crop: Picture) -> Picture:
+def red(crop: Crop, part: Part) -> Picture:
     """Paints everything red."""
-    painted = np.zeros_like(crop[..., :3])
+    painted = np.zeros_like(crop.colour[*part])
     painted[..., 0] = 255
     return painted
 
@@ -99,6 +100,36 @@ def test_the_mouth_is_painted_where_it_is_open() -> None:
     painted = MouthPainter(crop, red).over(lips, opening, Box(100, 200, 90, 60), SKULL_AT_REST)
     assert painted[38, 45].tolist() == [255, 0, 0]
     assert painted[10, 10].tolist() == [100, 100, 100]
+
+
+@pytest.mark.parametrize("scale", [0.4, 0.9, 2.0])
+def test_lips_that_rest_on_each_other_are_not_painted(scale: float) -> None:
+    def never(crop: Crop, part: Part) -> Picture:
+        raise AssertionError("painted")
+
+    lips = np.full((90, 120, 3), 100, np.uint8)
+    resting = np.zeros((90, 120), np.uint8)
+    resting[45, 30:90] = 128  # half a pixel
+    crop = np.array([[scale, 0, 60 - 64 * scale], [0, scale, 45 - 64 * scale]], np.float32)
+    painted = MouthPainter(crop, never).over(lips, resting, Box(0, 0, 120, 90), SKULL_AT_REST)
+    assert (painted == 100).all()
+
+
+@pytest.mark.parametrize("scale", [0.4, 0.9, 2.0])
+def test_the_painting_comes_as_lips_part(scale: float) -> None:
+    crop = np.array([[scale, 0, 60 - 64 * scale], [0, scale, 45 - 64 * scale]], np.float32)
+    reds = []
+    for tenths in range(5, 60):
+        opening = np.zeros((90, 120), np.uint8)
+        opening[45 : 45 + tenths // 10, 30:90] = 255
+        opening[45 + tenths // 10, 30:90] = 255 * (tenths % 10) // 10
+        lips = np.full((90, 120, 3), 100, np.uint8)
+        painted = MouthPainter(crop, red).over(lips, opening, Box(0, 0, 120, 90), SKULL_AT_REST)
+        reds.append(int(painted[..., 0].max()) - 100)
+    steps = np.diff(reds)
+    assert reds[-1] > 140
+    assert steps.min() >= -2
+    assert steps.max() < 50  # a tenth of a pixel of opening, pure red
 
 
 @pytest.mark.parametrize("way", WAYS[:2])
