@@ -5,7 +5,6 @@ import time
 import av
 from aiortc import RTCConfiguration
 from aiortc.mediastreams import MediaStreamTrack
-from aiortc.sdp import SessionDescription
 
 from streamer.connection import (
     OFFER_ERRORS,
@@ -15,9 +14,14 @@ from streamer.connection import (
     capabilities,
 )
 from streamer.jitter import replace_jitter_buffer
+from streamer.one_way import OneWay
 from streamer.stage import Sight, Sound
 
-_SENDING = {"sendonly", "sendrecv"}
+_OFFER = OneWay(
+    direction="sendonly",
+    sections=(("audio",), ("audio", "video")),
+    expected="one audio section, at most one video section",
+)
 _SIGN_EVERY_S = 1.0
 
 
@@ -72,7 +76,7 @@ class Publisher(Connection):
 
     async def answer(self, offer: str) -> str:
         """SDP offer to SDP answer. Raises `BadOfferError` and `NoUdpPortError`."""
-        _check(self._read(offer))
+        _OFFER.check(self._read(offer))
         connection = self._connection
         voice = connection.addTransceiver("audio", "recvonly")
         voice.setCodecPreferences(capabilities("audio", "audio/opus"))
@@ -92,16 +96,3 @@ class Publisher(Connection):
     def _track_opened(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio":
             self.microphone = LivingTrack(track, self._events)
-
-
-def _check(description: SessionDescription) -> None:
-    """One audio section to be sent, at most one video section, nothing else."""
-    kinds = sorted(section.kind for section in description.media)
-    if kinds not in (["audio"], ["audio", "video"]):
-        raise BadOfferError(
-            f"SDP offer with the sections {', '.join(kinds)[:80] or 'none'}: "
-            "expected one audio section, at most one video section, and no data channel"
-        )
-    for section in description.media:
-        if section.direction not in _SENDING:
-            raise BadOfferError(f"{section.kind} is {section.direction}: expected sendonly")

@@ -1,7 +1,6 @@
 """One who watches: sound and picture out, nothing in (the shape of WHEP)."""
 
 from aiortc import RTCConfiguration
-from aiortc.sdp import SessionDescription
 
 from streamer.audience import Audience
 from streamer.connection import (
@@ -12,10 +11,15 @@ from streamer.connection import (
     capabilities,
 )
 from streamer.media_clock import MediaClock, report_media_clock
+from streamer.one_way import OneWay
 from streamer.relay import RelayTrack
 
 _CODECS = {"audio": "audio/opus", "video": "video/"}
-_RECEIVING = {"recvonly", "sendrecv"}
+_OFFER = OneWay(
+    direction="recvonly",
+    sections=(("audio",), ("video",), ("audio", "video")),
+    expected="one audio section, one video section, or both",
+)
 
 
 class Viewer(Connection):
@@ -30,7 +34,7 @@ class Viewer(Connection):
 
     async def answer(self, offer: str) -> str:
         """SDP offer to SDP answer. Raises `BadOfferError` and `NoUdpPortError`."""
-        kinds = _check(self._read(offer))
+        kinds = _OFFER.check(self._read(offer))
         self._tracks = [RelayTrack(kind) for kind in kinds]
         senders = []
         for track in self._tracks:
@@ -53,17 +57,3 @@ class Viewer(Connection):
         for track in self._tracks:
             track.stop()
         await super().aclose()
-
-
-def _check(description: SessionDescription) -> list[str]:
-    """The kinds that are offered: at most one of each, and only to be received."""
-    kinds = [section.kind for section in description.media]
-    if not kinds or len(set(kinds)) < len(kinds) or not set(kinds) <= set(_CODECS):
-        raise BadOfferError(
-            f"SDP offer with the sections {', '.join(kinds)[:80] or 'none'}: "
-            "expected one audio section, one video section, or both, and no data channel"
-        )
-    for section in description.media:
-        if section.direction not in _RECEIVING:
-            raise BadOfferError(f"{section.kind} is {section.direction}: expected recvonly")
-    return kinds
