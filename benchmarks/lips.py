@@ -109,14 +109,3 @@ def loudness(curve: Curve) -> Curve:
     """Loudness as it is felt (compressed), without the ripple of the voice's own pitch."""
     window = np.ones(_SMOOTH_VALUES) / _SMOOTH_VALUES
     return Curve(curve.times_s, np.convolve(np.sqrt(curve.values), window, mode="same"))
-
-
-def frame_gaps_ms(shown_s: Floats) -> Floats:
-    """Milliseconds between neighbouring pictures."""
-    return np.diff(shown_s) * 1000
-
-
-def frames_per_second(shown_s: Floats) -> float | None:
-    """Pictures per second; None for fewer than two."""
-    span_s = float(shown_s[-1] - shown_s[0]) if len(shown_s) > 1 else 0.0
-    return (len(shown_s) - 1) / span_s if span_s else None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.call import Microphone, Notes, wire_packets
 from benchmarks.curves import Floats
-from benchmarks.lips import Findings, find, frame_gaps_ms, frames_per_second
+from benchmarks.lips import Findings, find
 from benchmarks.receiving import developed
 from engine.api import Samples, StreamOptions
 from engine.config import TIMING
@@ -114,13 +114,6 @@ def test_the_film_is_what_was_painted() -> None:
     pictures = [np.full((64, 64, 3), shade, np.uint8) for shade in (20, 90, 200)]
     shades = [float(np.mean(picture)) for picture in developed(encoded(pictures))]
     assert shades == pytest.approx([20, 90, 200], abs=3)
-
-
-def test_pace_of_pictures() -> None:
-    shown_s = np.array([0.0, 0.04, 0.08, 0.16])
-    assert frame_gaps_ms(shown_s).tolist() == pytest.approx([40, 40, 80])
-    assert frames_per_second(shown_s) == pytest.approx(3 / 0.16)
-    assert frames_per_second(shown_s[:1]) is None
 
 
 def test_the_wire_carries_the_sound_without_shift() -> None:
