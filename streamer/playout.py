@@ -40,6 +40,10 @@ class Playout(Generic[T]):
         """For how long nothing new was shown."""
         return self._slot - self._moved_slot
 
+    def is_too_late(self, frame: int) -> bool:
+        """Whether a picture that comes now is too late for the slot that could show it."""
+        return frame < self._slot + (not self._is_open) - MAX_LATE_FRAMES
+
     def offer(self, frame: int, picture: T) -> Shown[T] | None:
         """Take a finished picture; it comes back when it must be shown at once."""
         if len(self._waiting) >= CAPACITY_FRAMES:

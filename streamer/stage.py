@@ -17,6 +17,7 @@ from streamer.ingest import Ingest
 from streamer.pacing import Pacer, reserve_for
 from streamer.playout import CAPACITY_FRAMES, Playout, Shown
 from streamer.protocol import Interrupted
+from streamer.pursuit import Pursuit
 from streamer.readings import Readings
 from streamer.resample import Upsampler
 from streamer.speech_queue import SpeechQueue
@@ -79,6 +80,7 @@ class Stage(Generic[T]):
         self.playout: Playout[T] = Playout()
         self._performer = performer
         self._pacer = Pacer(start_s, reserve=reserve_for(pace.chunk_frames))
+        self._pursuit = Pursuit(pace.chunk_frames)
         self._voice = Voice()
         self._upsampler = Upsampler()
         self._skipped_samples = 0
@@ -121,8 +123,11 @@ class Stage(Generic[T]):
         if generation != self._generation:
             return []
         frame = self._first_frame + index
-        self._pacer.reserve.observe(now_s - self._pacer.grid_s(frame))
+        needed_s = now_s - self._pacer.grid_s(frame)
+        self._pacer.reserve.observe(needed_s)
         shown = self.playout.offer(frame, picture)
+        if self._pursuit.is_hopeless(needed_s, self.playout.is_too_late(frame)):
+            self._catch_up()
         return [] if shown is None else [self._sight(shown, now_s)]
 
     def advance(self, now_s: float) -> list[Release[T]]:
@@ -224,4 +229,5 @@ class Stage(Generic[T]):
     def _restart_engine(self, frame: int) -> None:
         self._generation += 1
         self._first_frame = frame
+        self._pursuit.restart()
         self._performer.restart(self._generation)

@@ -56,6 +56,7 @@ class Theatre:
     painter: Painter
     microphone_s: deque[float] = field(default_factory=deque)
     left: list[tuple[float, Release[float]]] = field(default_factory=list)
+    moved_s: list[float] = field(default_factory=list)  # when new pictures were shown
 
     def __post_init__(self) -> None:
         pace = EnginePace(LOOK_AHEAD_FRAMES, chunk_frames=1)
@@ -80,6 +81,8 @@ class Theatre:
 
     def keep(self, now_s: float, releases: list[Release[float]]) -> None:
         self.left += [(now_s, release) for release in releases]
+        if self.stage.playout.shown_frames > len(self.moved_s):
+            self.moved_s.append(now_s)
 
     @property
     def sounds(self) -> list[tuple[float, Sound]]:
@@ -186,6 +189,28 @@ def test_an_engine_slower_than_real_time_never_stops_the_sound() -> None:
     assert theatre.painter.restarts > 1
     assert theatre.stage.playout.shown_frames > 100, "and moves as long as it is not too late"
     assert max(theatre.stage.readings.skew_s) <= 0.16
+
+
+@pytest.mark.parametrize(
+    ("needs_s", "least_hz"), [(0.042, 20.0), (0.05, 17.0), (0.06, 14.0), (0.07, 12.5)]
+)
+def test_a_share_of_an_engine_that_is_too_small_moves_more_slowly_and_never_freezes(
+    needs_s: float, least_hz: float
+) -> None:
+    theatre = Theatre(Painter(needs_s=needs_s))
+    theatre.run(START_S + 20)
+    gaps_s = np.diff(theatre.moved_s)
+    assert gaps_s.max() < 0.19
+    assert len(theatre.moved_s) / 20 > least_hz
+
+
+def test_an_engine_that_stumbled_and_catches_up_by_itself_is_left_alone() -> None:
+    theatre = Theatre(Painter(needs_s=0.01))
+    theatre.run(START_S + 1)
+    theatre.painter.free_s = START_S + 1.3
+    theatre.run(START_S + 3)
+    assert theatre.painter.restarts == 0
+    assert theatre.sights[-1][1].slot == theatre.sounds[-1][1].wire_index // 1920
 
 
 def test_an_engine_that_never_keeps_up_is_begun_again_ever_more_rarely() -> None:
