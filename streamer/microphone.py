@@ -50,5 +50,10 @@ class Microphone:
 
 def _to_mono(frame: av.AudioFrame) -> Samples:
     """Interleaved 16-bit sound to samples [time] in -1..1."""
-    channels = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
-    return np.asarray(channels.mean(axis=1, dtype=np.float32) / _FULL_SCALE, np.float32)
+    count = len(frame.layout.channels)
+    first, *others = frame.to_ndarray().reshape(-1, count).T
+    mono = first.astype(np.float32)
+    for other in others:
+        mono += other
+    mono /= count * _FULL_SCALE
+    return mono

@@ -6,7 +6,6 @@ One linear-phase low-pass serves both directions; each adds 1.5 ms of delay.
 from functools import cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from engine.api import Samples
@@ -27,10 +26,18 @@ def _low_pass() -> NDArray[np.float32]:
     return np.asarray(taps / taps.sum(), np.float32)
 
 
+def _phases() -> NDArray[np.float32]:
+    """The taps in three rows, [FACTOR, 49]: row p holds taps p, p + 3, and so on."""
+    padded = np.zeros(-(-TAPS // FACTOR) * FACTOR, np.float32)
+    padded[:TAPS] = _low_pass()
+    return np.ascontiguousarray(padded.reshape(-1, FACTOR).T)
+
+
 class Downsampler:
     """48 kHz to 16 kHz."""
 
     def __init__(self) -> None:
+        self._phases = _phases()
         self._rest = np.zeros(TAPS - 1, np.float32)  # starts with room for the first window
 
     def push(self, wire: Samples) -> Samples:
@@ -40,19 +47,20 @@ class Downsampler:
         self._rest = held[count * FACTOR :]
         if not count:
             return np.empty(0, np.float32)
-        windows = sliding_window_view(held, TAPS)[: count * FACTOR : FACTOR]
-        return np.asarray(windows @ _low_pass(), np.float32)
+        # Three short filters, one for each third sample, are much faster than one long one.
+        needed = (count + self._phases.shape[1] - 1) * FACTOR
+        rows = np.pad(held[:needed], (0, max(0, needed - len(held)))).reshape(-1, FACTOR).T
+        parts = [np.correlate(row, taps) for row, taps in zip(rows, self._phases, strict=True)]
+        return np.asarray(sum(parts), np.float32)
 
 
 class Upsampler:
     """16 kHz to 48 kHz."""
 
     def __init__(self) -> None:
-        padded = np.zeros(-(-TAPS // FACTOR) * FACTOR, np.float32)
-        padded[:TAPS] = _low_pass() * FACTOR
-        # Phase p of the output sees taps p, p + 3, ...; newest sample last, hence the flip.
-        self._phases = np.ascontiguousarray(padded.reshape(-1, FACTOR)[::-1])
-        self._past = np.zeros(len(self._phases) - 1, np.float32)
+        # Each row makes every third sample of the output; newest sample last, hence the flip.
+        self._phases = np.ascontiguousarray(_phases()[:, ::-1] * FACTOR)
+        self._past = np.zeros(self._phases.shape[1] - 1, np.float32)
 
     def push(self, samples: Samples) -> Samples:
         """Convert the next samples [time] to three times as many."""
@@ -60,5 +68,7 @@ class Upsampler:
             return np.empty(0, np.float32)
         held = np.concatenate([self._past, samples])
         self._past = held[len(held) - len(self._past) :]
-        windows = sliding_window_view(held, len(self._phases))
-        return np.asarray(windows @ self._phases, np.float32).reshape(-1)
+        wire = np.empty((len(samples), FACTOR), np.float32)
+        for phase, taps in enumerate(self._phases):
+            wire[:, phase] = np.correlate(held, taps)
+        return wire.reshape(-1)
