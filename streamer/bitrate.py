@@ -8,6 +8,7 @@ START_BITS_PER_S = 800_000
 STEPS_BITS_PER_S = (400_000, 550_000, START_BITS_PER_S, 1_200_000, 1_600_000, 2_000_000)
 UP_AFTER_S = 5.0
 DOWN_AFTER_S = 1.0  # since the last change: reports of the time before it are still on the way
+_ENOUGH_BITS_PER_PIXEL_S = 5.0  # of a portrait: 48 dB at 512 x 512, more is seen by nobody
 # Loss as a signal, after Google's congestion control (draft-ietf-rmcat-gcc-02, section 6):
 # above 10 % fall by half of it, below 2 % rise by 8 % a report.
 _MUCH_LOST, _LITTLE_LOST, _RISE = 0.10, 0.02, 1.08
@@ -19,10 +20,16 @@ def step_for(bits_per_s: float) -> int:
     return allowed[-1] if allowed else STEPS_BITS_PER_S[0]
 
 
+def enough_for(pixels: int) -> int:
+    """The step above which a picture of so many pixels gains nothing, and costs time to code."""
+    return step_for(max(START_BITS_PER_S, _ENOUGH_BITS_PER_PIXEL_S * pixels))
+
+
 class BitrateControl:
     """One video's rate, between 0.4 and 2 Mb/s."""
 
     def __init__(self) -> None:
+        self.most_bits_per_s = STEPS_BITS_PER_S[-1]
         self.bits_per_s = START_BITS_PER_S
         self._estimate = float(START_BITS_PER_S)  # of the receiver
         self._loss_limit = float(STEPS_BITS_PER_S[-1])
@@ -43,7 +50,7 @@ class BitrateControl:
 
     def decide(self, now_s: float) -> int:
         """The rate from now on, in bits per second."""
-        allowed = step_for(min(self._estimate, self._loss_limit))
+        allowed = step_for(min(self._estimate, self._loss_limit, self.most_bits_per_s))
         if allowed <= self.bits_per_s:
             self._tight_s = now_s
         if allowed < self.bits_per_s and now_s - self._changed_s >= DOWN_AFTER_S:

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.bitrate import START_BITS_PER_S, STEPS_BITS_PER_S, BitrateControl, step_for
+from streamer.bitrate import (
+    START_BITS_PER_S,
+    STEPS_BITS_PER_S,
+    BitrateControl,
+    enough_for,
+    step_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,17 @@ def test_our_limits() -> None:
     assert START_BITS_PER_S == 800_000
     assert (STEPS_BITS_PER_S[0], STEPS_BITS_PER_S[-1]) == (400_000, 2_000_000)
     assert step_for(10**9) == 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "step"),
+    [(128, 128, 800_000), (512, 512, 1_200_000), (1280, 720, 2_000_000)],
+)
+def test_a_small_picture_never_takes_more_than_helps(width: int, height: int, step: int) -> None:
+    control = BitrateControl()
+    control.estimated(10_000_000)
+    control.most_bits_per_s = enough_for(width * height)
+    assert [control.decide(second) for second in range(0, 60, 6)][-1] == step
 
 
 def test_less_room_counts_at_once_and_more_only_after_a_while() -> None:
