@@ -7,10 +7,15 @@ import av
 from aiortc.codecs import get_encoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from engine.api import AvatarError
 from streamer.encoder_limits import live_encoder
 from streamer.relay import Relay
 from streamer.stage import Sight, Sound
 from streamer.tracks import FaceTrack, VoiceTrack
+
+
+class SessionEndedError(AvatarError):
+    """Somebody came to a session that is over."""
 
 
 class Audience:
@@ -19,6 +24,7 @@ class Audience:
     def __init__(self, took_s: Callable[[float], None]) -> None:
         self._took_s = took_s  # told for every picture that was encoded
         self._relays: dict[str, Relay] = {}
+        self._is_over = False
 
     @property
     def relays(self) -> dict[str, Relay]:
@@ -40,7 +46,12 @@ class Audience:
                     face.release(sight)
 
     def relay_for(self, codec: RTCRtpCodecParameters) -> Relay:
-        """The relay of a codec; the first viewer who wants it brings it about."""
+        """The relay of a codec; the first viewer who wants it brings it about.
+
+        Raises `SessionEndedError`: nobody would ever stop a relay that begins after the end.
+        """
+        if self._is_over:
+            raise SessionEndedError("the session ended in this moment: expected one that lives")
         name = codec.mimeType.lower()
         if name not in self._relays:
             self._relays[name] = (
@@ -51,6 +62,7 @@ class Audience:
         return self._relays[name]
 
     async def aclose(self) -> None:
-        """Stop all encoders."""
+        """Stop all encoders, and let none begin."""
+        self._is_over = True
         await asyncio.gather(*(relay.aclose() for relay in self._relays.values()))
         self._relays.clear()

@@ -26,6 +26,7 @@ from engine.api import (
 from engine.avatar_store import BadNameError, NameTakenError, StoreError, UnknownAvatarError
 from engine.looks import BadLookError
 from streamer.admission import ServerFullError
+from streamer.audience import SessionEndedError
 from streamer.avatars import BuiltInAvatarError, TooManyAvatarsError, UnreadablePictureError
 from streamer.connection import BadOfferError
 from streamer.director import CODES
@@ -55,6 +56,7 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (BuiltInAvatarError, HTTPStatus.FORBIDDEN, "built_in_avatar"),
     (UnknownAvatarError, HTTPStatus.NOT_FOUND, "unknown_avatar"),
     (UnknownSessionError, HTTPStatus.NOT_FOUND, "unknown_session"),
+    (SessionEndedError, HTTPStatus.NOT_FOUND, "unknown_session"),
     (BadNameError, HTTPStatus.BAD_REQUEST, "bad_name"),
     (BadLookError, HTTPStatus.BAD_REQUEST, "bad_look"),
     (NameTakenError, HTTPStatus.CONFLICT, "name_taken"),

@@ -7,7 +7,7 @@ from typing import Protocol
 import av
 from aiortc.mediastreams import MediaStreamTrack
 
-from streamer.audience import Audience
+from streamer.audience import Audience, SessionEndedError
 from streamer.peer import PeerListener
 from streamer.protocol import Closing, encode
 from streamer.stage import Sight, Sound
@@ -98,6 +98,7 @@ class Lines:
         self._ear: Ear | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._dropped_before = 0
+        self._is_over = False
 
     @property
     def dropped(self) -> int:
@@ -105,7 +106,12 @@ class Lines:
         return self._dropped_before + (self.current.face.dropped if self.current else 0)
 
     def take(self, line: Line, ear: Ear) -> None:
-        """Use another line from now on; the one before is told and closed."""
+        """Use another line from now on; the one before is told and closed.
+
+        Raises `SessionEndedError`: whoever brings a line after the end must close it.
+        """
+        if self._is_over:
+            raise SessionEndedError("the session ended in this moment: expected one that lives")
         before, before_ear = self.current, self._ear
         if before is not None and before_ear is not None:
             self._dropped_before += before.face.dropped
@@ -140,7 +146,8 @@ class Lines:
             self._audience.release(release)
 
     async def aclose(self) -> None:
-        """Hang up; safe to call twice."""
+        """Hang up for good; safe to call twice."""
+        self._is_over = True
         if self.current is not None:
             await self.current.aclose()
         await asyncio.gather(*self._retiring, return_exceptions=True)

@@ -24,6 +24,7 @@ from streamer.tracks import VoiceTrack
 
 CHANNEL_LABEL = "control"
 _LAST_WORDS_S = 0.2
+MAX_UNSENT_BYTES = 64 * 1024  # half an hour of statistics: nobody takes them any more
 _SECTIONS = (["application", "audio", "video"], ["application", "audio", "video", "video"])
 _RECEIVES, _SENDS = ("sendrecv", "recvonly"), ("sendrecv", "sendonly")
 
@@ -92,9 +93,14 @@ class Peer(Connection):
         return face
 
     def send(self, text: str) -> None:
-        """Send a message, if the channel is open."""
-        if self._channel is not None and self._channel.readyState == "open":
-            self._channel.send(text)
+        """Send a message, if the channel is open; who takes none for too long has left."""
+        channel = self._channel
+        if channel is None or channel.readyState != "open":
+            return
+        if channel.bufferedAmount > MAX_UNSENT_BYTES:
+            self._listener.peer_left("reader too slow: its messages wait unread")
+        else:
+            channel.send(text)
 
     async def aclose(self) -> None:
         """Say what is still unsaid and hang up; safe to call twice."""

@@ -129,10 +129,10 @@ class Session:
         self.is_published |= publishes
         try:
             answer = await peer.answer(offer)
+            self.take_line(peer, ear)
         except BaseException:
             await peer.aclose()
             raise
-        self.take_line(peer, ear)
         return answer
 
     def take_line(self, line: Line, ear: Ear) -> None:

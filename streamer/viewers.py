@@ -96,16 +96,15 @@ class Viewers:
 
     async def _stay(self, viewer_id: str, seat: _Seat, viewer: Viewer) -> None:
         """Sit there until either side leaves."""
-        endings = [asyncio.create_task(event.wait()) for event in (seat.left, seat.session.ended)]
+        events = (seat.connected, seat.left, seat.session.ended)
+        connected, *endings = waits = [asyncio.create_task(event.wait()) for event in events]
+        first = asyncio.FIRST_COMPLETED
         try:
-            try:
-                async with asyncio.timeout(CONNECT_WITHIN_S):
-                    await seat.connected.wait()
-            except TimeoutError:
-                return
-            await asyncio.wait(endings, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=CONNECT_WITHIN_S, return_when=first)
+            if connected.done():
+                await asyncio.wait(endings, return_when=first)
         finally:
-            for ending in endings:
-                ending.cancel()
+            for wait in waits:
+                wait.cancel()
             del self._seats[viewer_id]
             await viewer.aclose()
