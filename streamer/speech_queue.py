@@ -18,6 +18,7 @@ class SpeechQueue:
         self._capacity_samples = capacity_samples
         self._pieces: deque[Samples] = deque()
         self._count_samples = 0
+        self.put_samples = 0  # ever
         self._held_until_s = 0.0
         self._unfinished = False
 
@@ -29,6 +30,11 @@ class SpeechQueue:
         """How many samples fit now."""
         return self._capacity_samples - self._count_samples
 
+    @property
+    def gone_samples(self) -> int:
+        """How many of all that were ever put were taken or forgotten."""
+        return self.put_samples - self._count_samples
+
     def put(self, samples: Samples) -> None:
         """Queue samples [time]; at most `room_samples`."""
         if len(samples) > self.room_samples:
@@ -36,6 +42,7 @@ class SpeechQueue:
         if len(samples):
             self._pieces.append(samples)
             self._count_samples += len(samples)
+            self.put_samples += len(samples)
             self._unfinished = True
 
     def take(self, count_samples: int, now_s: float) -> Samples:

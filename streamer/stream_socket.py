@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections import deque
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -32,6 +32,7 @@ HELLO_WITHIN_S = 10.0
 CLOSE_REFUSED, CLOSE_TRY_LATER, CLOSE_BAD_DATA = 1008, 1013, 1007
 _LOOK_EVERY_S = 0.02
 _LAST_WORDS_S = 1.0
+MAX_FLUSHES = 32  # that may wait at once
 _TAIL_S = 0.5  # look-ahead, reserve and the frame itself, with room
 
 
@@ -173,6 +174,8 @@ class _Reader:
         self._session = session
         self._line = line
         self._is_live = hello.input == "live"
+        self._flushes: deque[int] = deque()  # samples that must be gone before each is told
+        self._telling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Until the client leaves or says something that is not understood."""
@@ -189,12 +192,15 @@ class _Reader:
             told = {"error": {"code": "bad_speech", "message": str(error)}}
             self._line.send(json.dumps(told))
             self._session.end("bad speech")
+        finally:
+            if self._telling is not None:
+                self._telling.cancel()
 
     async def _obey(self, data: bytes | None, text: str) -> None:
         self._session.keep_alive()
         if data is None:
             if is_flush(text):
-                await self._flush()
+                self._flush()
             else:
                 self._session.peer_said(text)
         elif self._is_live:
@@ -212,15 +218,21 @@ class _Reader:
             if len(samples):
                 await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _flush(self) -> None:
-        """The utterance is complete: tell when all of it was played."""
+    def _flush(self) -> None:
+        """The utterance is complete. Who waits for its end can still be heard: an interrupt."""
+        if len(self._flushes) >= MAX_FLUSHES:
+            raise BadSpeechError(f"{MAX_FLUSHES} flushes wait already: expected them to be awaited")
+        self._session.speech.finish()
+        self._flushes.append(self._session.speech.put_samples)
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_flushed(), name="flush")
+
+    async def _tell_flushed(self) -> None:
+        """Tell of each utterance when all of it was played."""
         speech = self._session.speech
-        speech.finish()
-        await _until(lambda: not len(speech))
-        await asyncio.sleep(_TAIL_S)
-        self._line.send(FLUSHED)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  a queue without an event
-        await asyncio.sleep(_LOOK_EVERY_S)
+        while self._flushes:
+            while speech.gone_samples < self._flushes[0]:  # noqa: ASYNC110  a queue without an event
+                await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_TAIL_S)
+            self._flushes.popleft()
+            self._line.send(FLUSHED)

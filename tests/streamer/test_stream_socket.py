@@ -129,6 +129,25 @@ async def test_ping_and_interrupt_as_on_the_data_channel(server: str, pace: str)
                     break
 
 
+async def test_who_waits_for_the_end_can_still_interrupt(server: str) -> None:
+    async with by_hand(server) as socket:
+        await next_text(socket, "ready")
+        await socket.send((tone(30) * 30_000).astype("<i2").tobytes())
+        await socket.send('{"type": "flush"}')
+        await socket.send('{"type": "interrupt"}')
+        assert (await next_text(socket, "interrupted"))["epoch"] == 1
+        await next_text(socket, "flushed")  # long before thirty seconds are over
+
+
+async def test_flushes_that_nobody_awaits_are_refused(server: str) -> None:
+    async with by_hand(server) as socket:
+        await next_text(socket, "ready")
+        await socket.send((tone(30) * 30_000).astype("<i2").tobytes())
+        for _ in range(stream_socket.MAX_FLUSHES + 1):
+            await socket.send('{"type": "flush"}')
+        assert "flushes wait" in (await next_text(socket, "error"))["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("first", "code"),
     [
