@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 import av
-from aiortc.codecs import get_encoder
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from engine.api import AvatarError
@@ -12,6 +11,7 @@ from streamer.encoder_limits import live_encoder
 from streamer.relay import Relay
 from streamer.stage import Sight, Sound
 from streamer.tracks import FaceTrack, VoiceTrack
+from streamer.voice_encoder import VoiceEncoder
 
 
 class SessionEndedError(AvatarError):
@@ -57,7 +57,7 @@ class Audience:
             self._relays[name] = (
                 Relay(FaceTrack(), live_encoder(codec), self._took_s)
                 if name.startswith("video/")
-                else Relay(VoiceTrack(), get_encoder(codec))
+                else Relay(VoiceTrack(), VoiceEncoder(), is_quick=True)
             )
         return self._relays[name]
 

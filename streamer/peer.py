@@ -20,7 +20,6 @@ from streamer.jitter import replace_jitter_buffer
 from streamer.media_clock import MediaClock, report_media_clock
 from streamer.prompt_pictures import show_pictures_promptly
 from streamer.relay import RelayTrack
-from streamer.tracks import VoiceTrack
 
 CHANNEL_LABEL = "control"
 _LAST_WORDS_S = 0.2
@@ -44,7 +43,7 @@ class Peer(Connection):
         self, configuration: RTCConfiguration, listener: PeerListener, audience: Audience
     ) -> None:
         super().__init__(configuration, listener)
-        self.voice = VoiceTrack()
+        self.voice = RelayTrack("audio")
         self.face = RelayTrack("video")
         self._audience = audience
         self.microphone: MediaStreamTrack | None = None
@@ -64,12 +63,12 @@ class Peer(Connection):
         face = self._add_pictures(description)
         try:
             await self._hear_offer(offer)
-            relay = self._audience.relay_for(face._codecs[0])
-            self.face.attach(face.sender, relay)
-            replace_jitter_buffer(voice.receiver, time.monotonic)
             media_clock = MediaClock()
-            report_media_clock(voice.sender, self.voice, media_clock)
-            report_media_clock(face.sender, relay.source, media_clock)
+            for track, way in ((self.voice, voice), (self.face, face)):
+                relay = self._audience.relay_for(way._codecs[0])
+                track.attach(way.sender, relay)
+                report_media_clock(way.sender, relay.source, media_clock)
+            replace_jitter_buffer(voice.receiver, time.monotonic)
             for transceiver in connection.getTransceivers():
                 if transceiver.kind == "video":
                     show_pictures_promptly(transceiver.receiver)

@@ -16,7 +16,7 @@ from av.frame import Frame
 
 from streamer.encoder_limits import LiveEncoder, hear_losses
 from streamer.jitter import UnsupportedAiortcError, check_aiortc
-from streamer.stage import Sight
+from streamer.stage import Sight, Sound
 from streamer.tracks import FaceTrack, VoiceTrack
 
 log = logging.getLogger(__name__)
@@ -52,11 +52,14 @@ class Relay:
         source: VoiceTrack | FaceTrack,
         encoder: Encoder,
         took_s: Callable[[float], None] = _nobody,
+        *,
+        is_quick: bool = False,
     ) -> None:
         self.source = source
         self.encoded_frames = 0
         self._encoder = encoder
-        self._took_s = took_s  # told for each frame, in a thread of its own
+        self._took_s = took_s  # told for each frame, in the thread that encodes
+        self._is_quick = is_quick  # to encode: handing it to a thread would take longer
         self._losses: dict[RelayTrack, float] = {}
         self._told_drops = 0
         self._takers: dict[RelayTrack, int | None] = {}  # and the bit rates that they could take
@@ -116,9 +119,12 @@ class Relay:
                 continue
             wants_key, self._wants_key = self._wants_key, False
             try:
-                payloads, timestamp = await loop.run_in_executor(
-                    None, self._encode, frame, wants_key
-                )
+                if self._is_quick:
+                    payloads, timestamp = self._encode(frame, wants_key)
+                else:
+                    payloads, timestamp = await loop.run_in_executor(
+                        None, self._encode, frame, wants_key
+                    )
             except Exception:  # viewers must not end the session that they watch
                 log.exception("a frame for viewers could not be encoded")
                 continue
@@ -166,8 +172,8 @@ class RelayTrack(MediaStreamTrack):
         self._relay = relay
         hear_losses(sender, lambda share: relay.lost(self, share))
 
-    def release(self, sight: Sight[av.VideoFrame]) -> None:
-        """Do nothing: the source of the relay is shown each picture, for all at once."""
+    def release(self, release: Sound | Sight[av.VideoFrame]) -> None:
+        """Do nothing: the source of the relay is given each of them, for all at once."""
 
     def put(self, encoded: Encoded) -> None:
         """Send one frame soon. When too many wait, all go: a gap in them could not be decoded."""

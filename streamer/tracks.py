@@ -12,12 +12,12 @@ from av.video.frame import PictureType
 from engine.config import TIMING
 from streamer.resample import DELAY_WIRE_SAMPLES
 from streamer.stage import Sight, Sound
+from streamer.voice_encoder import LOOK_AHEAD_SAMPLES
 
 F = TypeVar("F", av.AudioFrame, av.VideoFrame)
 VIDEO_CLOCK_HZ = 90_000
 _VIDEO_TICKS_PER_FRAME = VIDEO_CLOCK_HZ // TIMING.frame_rate_hz
-_OPUS_LOOK_AHEAD_SAMPLES = 312  # RFC 7845, section 4.2: what libopus needs at 48 kHz
-VOICE_DELAY_S = (_OPUS_LOOK_AHEAD_SAMPLES + DELAY_WIRE_SAMPLES) / TIMING.wire_rate_hz
+VOICE_DELAY_S = (LOOK_AHEAD_SAMPLES + DELAY_WIRE_SAMPLES) / TIMING.wire_rate_hz
 _AUDIO_CAPACITY_PACKETS = 10
 _VIDEO_CAPACITY_FRAMES = 2
 
@@ -108,4 +108,4 @@ class FaceTrack(ReleasedTrack[av.VideoFrame]):
 
 def _copy(frame: av.VideoFrame) -> av.VideoFrame:
     """A frame of its own for a repeated picture: the first may still be waiting for the encoder."""
-    return av.VideoFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name)
+    return av.VideoFrame.from_numpy_buffer(frame.to_ndarray(), format=frame.format.name)
