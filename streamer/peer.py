@@ -19,6 +19,7 @@ from streamer.connection import (
 from streamer.jitter import replace_jitter_buffer
 from streamer.media_clock import MediaClock, report_media_clock
 from streamer.prompt_pictures import show_pictures_promptly
+from streamer.prompt_sound import decode_promptly
 from streamer.relay import RelayTrack
 
 CHANNEL_LABEL = "control"
@@ -69,6 +70,7 @@ class Peer(Connection):
                 track.attach(way.sender, relay)
                 report_media_clock(way.sender, relay.source, media_clock)
             replace_jitter_buffer(voice.receiver, time.monotonic)
+            decode_promptly(voice.receiver)
             for transceiver in connection.getTransceivers():
                 if transceiver.kind == "video":
                     show_pictures_promptly(transceiver.receiver)

@@ -15,6 +15,7 @@ from streamer.connection import (
 )
 from streamer.jitter import replace_jitter_buffer
 from streamer.one_way import OneWay
+from streamer.prompt_sound import decode_promptly
 from streamer.stage import Sight, Sound
 
 _OFFER = OneWay(
@@ -83,6 +84,7 @@ class Publisher(Connection):
         try:
             await self._hear_offer(offer)
             replace_jitter_buffer(voice.receiver, time.monotonic)
+            decode_promptly(voice.receiver)
             for transceiver in connection.getTransceivers():
                 if transceiver is not voice:
                     transceiver.direction = "inactive"  # a picture that nobody would look at
