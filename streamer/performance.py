@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from engine.api import Frame, Samples, Stream, Unit
+from engine.config import TIMING
 from streamer.handoff import DropOldest
 from streamer.worker import Worker
 
@@ -36,9 +37,8 @@ def to_planes(picture: Frame) -> Frame:
 
 def to_video_frame(picture: Frame) -> av.VideoFrame:
     """What the video track takes. Planes made here need no copy; an engine may reuse its own."""
-    if picture.ndim == _RGB_AXES:
-        return av.VideoFrame.from_numpy_buffer(to_planes(picture), format="yuv420p")
-    return av.VideoFrame.from_ndarray(picture, format="yuv420p")
+    planes = picture.copy() if picture.ndim != _RGB_AXES else to_planes(picture)
+    return av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
 
 
 class Performance:
@@ -56,6 +56,7 @@ class Performance:
     ) -> None:
         self._worker = worker
         self._stream = stream
+        self._held: Samples = np.empty(0, np.float32)  # less than one frame
         self._rendered: DropOldest[Rendered] = DropOldest(HANDOFF_CAPACITY_UNITS, receive)
         self._failures: DropOldest[Exception] = DropOldest(1, fail)
 
@@ -70,11 +71,21 @@ class Performance:
         return self._stream.repaired_frames
 
     def push(self, samples: Samples) -> bool:
-        """Queue samples; False when the queue is full."""
-        return self._worker.post(self, partial(self._guard, partial(self._push, samples)))
+        """Queue samples; False when the queue is full.
+
+        Whole frames go together: no engine can do anything with half of one, and each push is a
+        question to another process.
+        """
+        joined = np.concatenate([self._held, samples])
+        whole = len(joined) // TIMING.samples_per_frame * TIMING.samples_per_frame
+        self._held = joined[whole:]
+        if not whole:
+            return True
+        return self._worker.post(self, partial(self._guard, partial(self._push, joined[:whole])))
 
     def restart(self, generation: int) -> None:
         """Drop what is queued; what follows belongs to `generation`."""
+        self._held = np.empty(0, np.float32)
         self._worker.forget(self)
         self._worker.post(self, partial(self._guard, partial(self._stream.reset, generation)))
 

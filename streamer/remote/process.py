@@ -3,6 +3,7 @@
 import json
 import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ _PROGRAM = (
     "from streamer.remote.child import main; main(*map(int, sys.argv[2:6]), *sys.argv[6:])"
 )
 _LEAVE_WITHIN_S = 5.0
+_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class EngineProcess:
         self.known_avatars: set[int] = set()
         self._pipes = (self._live, self._desk, self._eyes)
         self._locks = {id(pipe): threading.Lock() for pipe in self._pipes}
+        self._ears = {id(pipe): _ear(pipe) for pipe in self._pipes}
 
     @property
     def pid(self) -> int:
@@ -117,7 +120,7 @@ class EngineProcess:
         with self._locks[id(pipe)]:
             try:
                 pipe.send(request)
-                if not pipe.poll(within_s):
+                if not self._ears[id(pipe)].poll(within_s * _MILLISECONDS):
                     self.kill()
                     raise EngineGoneError(
                         f"the engine process gave no answer within {within_s:g} s: it is restarted"
@@ -133,6 +136,13 @@ class EngineProcess:
 def _expect(reply: Reply, kind: type[R]) -> R:
     assert isinstance(reply, kind), f"{type(reply).__name__} answered, expected {kind.__name__}"
     return reply
+
+
+def _ear(pipe: Connection) -> select.poll:
+    """Waits for an answer; `Connection.poll` would build one anew for every frame."""
+    ear = select.poll()
+    ear.register(pipe.fileno(), select.POLLIN)
+    return ear
 
 
 def _pipe() -> tuple[Connection, int]:

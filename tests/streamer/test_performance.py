@@ -49,6 +49,27 @@ def test_planes_pass_as_they_are() -> None:
     assert np.abs(luma.astype(int) - (16 + 200 * 219 / 255)).max() <= 1
 
 
+async def test_halves_of_a_frame_travel_together(stream: FakeStream) -> None:
+    rendered: list[Rendered] = []
+    with Worker("test") as worker:
+        performance = Performance(worker, stream, rendered.append, lambda _: None)
+        half = frames_of(1)[: TIMING.packet_samples]
+        for _ in range(2 * (1 + stream.look_ahead_frames) - 1):
+            assert performance.push(half)
+        await settle(worker, performance)
+        assert rendered == []
+        assert len(stream.rest) == stream.look_ahead_frames * TIMING.samples_per_frame
+        performance.push(half)
+        await settle(worker, performance)
+        assert [each.index for each in rendered] == [0]
+        performance.push(half)
+        performance.restart(1)  # what is held goes with what is queued
+        performance.push(frames_of(1))
+        await settle(worker, performance)
+        assert len(stream.rest) == TIMING.samples_per_frame
+        await performance.aclose()
+
+
 async def test_restart_drops_what_is_queued_and_renames_what_follows(stream: FakeStream) -> None:
     rendered: list[Rendered] = []
     with Worker("test") as worker:
@@ -65,7 +86,7 @@ async def test_a_failing_engine_is_reported_once_and_harms_no_other(stream: Fake
     failures: list[Exception] = []
     with Worker("test") as worker:
         performance = Performance(worker, stream, lambda _: None, failures.append)
-        performance.push(np.full(9, np.nan, np.float32))
+        performance.push(np.full(TIMING.samples_per_frame, np.nan, np.float32))
         await settle(worker, performance)
         assert "finite" in str(failures[0])
         assert await worker.run("other", lambda: 1) == 1
