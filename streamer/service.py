@@ -28,6 +28,7 @@ from streamer.web_settings import WebSettings
 
 log = logging.getLogger(__name__)
 _SEED_BITS = 31
+_WARM_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,20 +132,21 @@ class Service:
         stream = await self.studio.open_in(lane, avatar, self._stream_options())
         frames = 2 + stream.look_ahead_frames
         silence = np.zeros(frames * TIMING.samples_per_frame, np.float32)
-        for is_warm in (False, True):
+        took_s = []
+        for _ in range(1 + _WARM_RUNS):
             begin_s = time.perf_counter()
             units = await lane.worker.run(self, lambda: stream.push(silence))
-            frame_s = (time.perf_counter() - begin_s) / max(1, len(units))
-            if is_warm:
-                self.sessions.load.rendered(frame_s)
-                self.sessions.load.second_over(0, 0.0)
-            if is_warm and frame_s > TIMING.frame_s:
-                log.warning(
-                    "the engine needs %.0f ms a frame on this machine, real time leaves it %.0f: "
-                    "pictures will stand still, sound will not",
-                    frame_s * 1000,
-                    TIMING.frame_s * 1000,
-                )
+            took_s.append((time.perf_counter() - begin_s) / max(1, len(units)))
+        frame_s = min(took_s[1:])  # whatever else the machine does makes it only longer
+        self.sessions.load.rendered(frame_s)
+        self.sessions.load.second_over(0, 0.0)
+        if frame_s > TIMING.frame_s:
+            log.warning(
+                "the engine needs %.0f ms a frame on this machine, real time leaves it %.0f: "
+                "pictures will stand still, sound will not",
+                frame_s * 1000,
+                TIMING.frame_s * 1000,
+            )
         await lane.worker.run(self, stream.close)
 
     def _stream_options(self) -> StreamOptions:
