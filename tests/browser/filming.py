@@ -18,12 +18,20 @@ LOUD = 0.02  # of full scale
 SETTLED_FRAMES = 8  # without sound before (and after): the lips have had time to close
 
 # Every picture the browser presents is drawn to a canvas and kept as JPEG, together with the
-# loudness of what it plays at that moment.
+# loudness of what it plays at that moment and, if wanted, with what the camera shows just then.
 _FILM = """
-async ({seconds, pixels}) => {
+async ({seconds, pixels, with_camera}) => {
   const video = document.getElementById("stage-video");
-  const canvas = new OffscreenCanvas(pixels, pixels);
-  const pen = canvas.getContext("2d");
+  const camera = document.createElement("video");
+  if (with_camera) {
+    camera.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+    await camera.play();
+  }
+  const drawn = (source, width, height) => {
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").drawImage(source, 0, 0, width, height);
+    return canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
+  };
   const sound = new AudioContext();
   const ear = new AnalyserNode(sound, { fftSize: 1024 });
   sound.createMediaStreamSource(video.srcObject).connect(ear);
@@ -32,20 +40,22 @@ async ({seconds, pixels}) => {
   const pictures = [];
   while (performance.now() < begun_ms + seconds * 1000) {
     await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
-    pen.drawImage(video, 0, 0, pixels, pixels);
     ear.getFloatTimeDomainData(heard);
     const level = Math.sqrt(heard.reduce((sum, value) => sum + value * value, 0) / heard.length);
     const at_ms = performance.now() - begun_ms;
-    const jpeg = canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
-    pictures.push({ at_ms, level, jpeg });
+    const jpeg = drawn(video, pixels, pixels);
+    const seen = with_camera ? drawn(camera, camera.videoWidth, camera.videoHeight) : null;
+    pictures.push({ at_ms, level, jpeg, seen });
   }
   await sound.close();
+  if (with_camera) camera.srcObject.getTracks().forEach((track) => track.stop());
   const asText = async (blob) => {
+    if (!blob) return "";
     const bytes = new Uint8Array(await blob.arrayBuffer());
     return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   };
-  return Promise.all(pictures.map(async ({ at_ms, level, jpeg }) =>
-    ({ at_ms, level, jpeg: await asText(await jpeg) })));
+  return Promise.all(pictures.map(async ({ at_ms, level, jpeg, seen }) =>
+    ({ at_ms, level, jpeg: await asText(await jpeg), seen: await asText(await seen) })));
 }
 """
 
@@ -57,6 +67,7 @@ class Film:
     at_s: Floats
     level: Floats
     pictures: Sequence[Picture]
+    camera: Sequence[Picture] = ()  # what it showed at the same moments, if it was asked for
 
     def mouth(self) -> Floats:
         """How far the mouth is open in each picture."""
@@ -71,13 +82,15 @@ class Film:
         return _all_around(self.level < LOUD / 2, before=SETTLED_FRAMES, after=SETTLED_FRAMES // 2)
 
 
-def film(page: Page, seconds: float, pixels: int = 384) -> Film:
+def film(page: Page, seconds: float, pixels: int = 384, *, with_camera: bool = False) -> Film:
     """Watch and listen for a while."""
-    found: list[Mapping[str, Any]] = page.evaluate(_FILM, {"seconds": seconds, "pixels": pixels})
+    wish = {"seconds": seconds, "pixels": pixels, "with_camera": with_camera}
+    found: list[Mapping[str, Any]] = page.evaluate(_FILM, wish)
     return Film(
         np.array([entry["at_ms"] / 1000 for entry in found]),
         np.array([entry["level"] for entry in found]),
         [_picture(entry["jpeg"]) for entry in found],
+        [_picture(entry["seen"]) for entry in found if entry["seen"]],
     )
 
 
