@@ -1,14 +1,22 @@
 """What every WebRTC connection of ours does: answer one offer, take candidates, hang up."""
 
 import logging
+from functools import partial
 from typing import Protocol
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCIceTransportPolicy,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.sdp import SessionDescription
 
 from engine.api import AvatarError
+from streamer.jitter import UnsupportedAiortcError, check_aiortc
 from streamer.trickle import (
     MAX_CANDIDATES,
     BadFragmentError,
@@ -19,6 +27,9 @@ from streamer.trickle import (
 from streamer.udp_ports import NoUdpPortError
 
 log = logging.getLogger(__name__)
+GATHER_WITHIN_S = 1.0  # STUN and TURN servers that are slower are done without
+RELAY_WITHIN_S = 5.0  # unless there is no other way
+_GATHER_NAME = "get_component_candidates"
 # What aiortc raises on offers that are broken in one way or another.
 OFFER_ERRORS = (
     ValueError,
@@ -58,6 +69,8 @@ class Connection:
         self._ice_username = ""
         self._candidates = 0  # of the peer
         self._connection = RTCPeerConnection(configuration)
+        relays = configuration.iceTransportPolicy is RTCIceTransportPolicy.RELAY
+        self._gather_within_s = RELAY_WITHIN_S if relays else GATHER_WITHIN_S
         self._connection.on("connectionstatechange", self._state_changed)
 
     async def add_candidates(self, fragment: Fragment) -> None:
@@ -100,11 +113,13 @@ class Connection:
 
     async def _make_answer(self) -> str:
         connection = self._connection
-        await connection.setLocalDescription(await connection.createAnswer())
-        answer = str(connection.localDescription.sdp)
-        if "a=candidate:" not in answer:
+        answer = await connection.createAnswer()
+        _bound_gathering(connection, self._gather_within_s)
+        await connection.setLocalDescription(answer)
+        text = str(connection.localDescription.sdp)
+        if "a=candidate:" not in text:
             raise NoUdpPortError("no way to send media from here: no free UDP port, or no relay")
-        return answer
+        return text
 
     def _state_changed(self) -> None:
         state = self._connection.connectionState
@@ -113,6 +128,18 @@ class Connection:
             self._events.peer_connected()
         elif state in ("failed", "closed"):
             self._events.peer_left(f"connection {state}")
+
+
+def _bound_gathering(connection: RTCPeerConnection, within_s: float) -> None:
+    """aiortc lets the answer, and the visitor, wait five seconds for a server that is silent."""
+    check_aiortc()
+    transports = [each.receiver.transport for each in connection.getTransceivers()]
+    if connection.sctp is not None:
+        transports.append(connection.sctp.transport)
+    for ice in {transport.transport._connection for transport in transports}:
+        if not hasattr(ice, _GATHER_NAME):
+            raise UnsupportedAiortcError(f"aioice's Connection has no {_GATHER_NAME}")
+        setattr(ice, _GATHER_NAME, partial(getattr(ice, _GATHER_NAME), timeout=within_s))
 
 
 def _check_bundles(description: SessionDescription) -> None:

@@ -175,10 +175,14 @@ def _bar(frame: av.VideoFrame) -> float:
 
 @asynccontextmanager
 async def visit(
-    url: str, *, microphone: bool = True, camera: Camera | None = None
+    url: str,
+    *,
+    microphone: bool = True,
+    camera: Camera | None = None,
+    network: RTCConfiguration | None = None,
 ) -> AsyncIterator[Visitor]:
     """Offer a call and hang up in the end; `connect` is left to the caller."""
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection = RTCPeerConnection(network or RTCConfiguration(iceServers=[]))
     if microphone:
         connection.addTrack(Microphone())
     else:
