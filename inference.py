@@ -18,7 +18,8 @@ from rich.progress import Progress as Bar
 from typer.exceptions import TyperException
 
 from engine.api import AvatarError, Engine, Framing, StreamOptions
-from engine.avatar_store import DATA_FOLDER, Look
+from engine.avatar_look import Look
+from engine.avatar_store import DATA_FOLDER
 from engine.config import TIMING
 from engine.direction import Direction
 from engine.offline import Job, Progress, Report, make_film

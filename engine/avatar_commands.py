@@ -1,6 +1,6 @@
-"""Avatars that are kept, on the command line: `python run_server.py avatars list|add|show|remove`.
+"""Avatars that are kept, on the command line: `python run_server.py avatars list|add|change|...`.
 
-A server that runs already sees them at its next start.
+A server that runs on the same folder sees what was done when somebody asks it for avatars.
 """
 
 import json
@@ -16,13 +16,13 @@ import typer
 from typer import Argument, Option
 
 from engine.api import AvatarError, Engine, PortraitOptions
+from engine.avatar_look import SHOWN_PICTURE, USUAL, Look
 from engine.avatar_store import (
     DATA_FOLDER,
-    SHOWN_PICTURE,
     AvatarStore,
+    Change,
     Draft,
     Kept,
-    Look,
     clean_consent,
     clean_name,
 )
@@ -79,10 +79,32 @@ def add(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
             agreed_by=clean_consent(consent),
         )
         store.check_free(draft.name, draft.folder_name)  # before seconds are spent
-        options = draft.look.over(PortraitOptions(), draft.shown)
-        load = cast("LoadEngine", context.obj or load_portrait_engine)
-        avatar = load().prepare(read_picture(draft.picture), options)
-        _tell(store.save(draft, avatar.avatar_id), as_json=as_json)
+        _tell(store.save(draft, _prepared(context, draft)), as_json=as_json)
+
+
+@app.command()
+def change(  # noqa: PLR0913, PLR0917  one parameter per flag is how typer works
+    context: typer.Context,
+    name: Name,
+    framing: Annotated[str | None, Option(help=f"crop, full or {USUAL}.")] = None,
+    background: Annotated[
+        str | None, Option(help=f"keep, blur, chroma, #rrggbb, {USUAL}, or a picture.")
+    ] = None,
+    size: Annotated[str | None, Option(help=f"As 512 or 1280x720, or {USUAL}.")] = None,
+    data_dir: DataFolder = DATA_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Show a kept avatar another way: its name and record of consent stay.
+
+    `default` leaves a trait to the server or film that shows it.
+    """
+    with _mistakes():
+        store = _store(data_dir)
+        kept = store.get(name)
+        word, shown = _background(background)
+        wanted = Change(look=Look(framing=framing, background=word, size=size), shown=shown)
+        avatar_id = _prepared(context, kept.changed(wanted))
+        _tell(store.change(kept, wanted, avatar_id), as_json=as_json)
 
 
 @app.command()
@@ -102,7 +124,8 @@ def rename(
     """Give an avatar another name."""
     with _mistakes():
         store = _store(data_dir)
-        _tell(store.rename(store.get(name), clean_name(to)), as_json=as_json)
+        kept = store.get(name)
+        _tell(store.change(kept, Change(name=clean_name(to)), kept.avatar_id), as_json=as_json)
 
 
 @app.command()
@@ -122,12 +145,24 @@ def _store(data_folder: Path) -> AvatarStore:
 
 def _draft(name: str, picture: Path, look: Look, background: str | None) -> Draft:
     read_picture_file(picture)  # for its words about what is wrong
-    shown = None
-    if background is not None and named_background(background) is None:
-        read_background(background)
-        shown, background = Path(background).expanduser().read_bytes(), SHOWN_PICTURE
-    look = replace(look, background=background)
+    word, shown = _background(background)
+    look = replace(look, background=word)
     return Draft(name=clean_name(name), picture=picture.read_bytes(), look=look, shown=shown)
+
+
+def _background(text: str | None) -> tuple[str | None, bytes | None]:
+    """The background's word in a look, and the picture where it is one."""
+    if text is None or text == USUAL or named_background(text) is not None:
+        return text, None
+    read_background(text)
+    return SHOWN_PICTURE, Path(text).expanduser().read_bytes()
+
+
+def _prepared(context: typer.Context, draft: Draft) -> str:
+    """Id of the scene that shows a draft, as it would be with no flags."""
+    options = draft.look.over(PortraitOptions(), draft.shown)
+    load = cast("LoadEngine", context.obj or load_portrait_engine)
+    return load().prepare(read_picture(draft.picture), options).avatar_id
 
 
 def _describe(kept: Kept) -> dict[str, Any]:

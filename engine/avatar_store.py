@@ -11,20 +11,18 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.api import AvatarError, Background, Framing, Picture, PortraitOptions
+from engine.api import AvatarError, PortraitOptions
+from engine.avatar_look import SHOWN_PICTURE, Look
 from engine.cache import cache_folder
-from engine.looks import BadLookError, named_background, portrait_options, read_framing
-from engine.picture import read_picture
 
 log = logging.getLogger(__name__)
 DATA_FOLDER = Path("~/.local/share/vexpress-live")
-SHOWN_PICTURE = "picture"  # as a background: the picture kept beside the portrait
 MAX_NAME_CHARACTERS = 80
 _MAX_CONSENT_CHARACTERS = 400
 _FOLDER_NAME_CHARACTERS = 32
@@ -44,49 +42,12 @@ class NameTakenError(AvatarError):
     """Another avatar has this name."""
 
 
+class SameAvatarError(AvatarError):
+    """Another avatar shows the same picture in the same look."""
+
+
 class StoreError(AvatarError):
     """The store cannot be written, or a record in it is damaged."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What an avatar asks for; None leaves it to whoever shows it."""
-
-    framing: str | None = None
-    background: str | None = None  # keep, blur, chroma, #rrggbb, or `SHOWN_PICTURE`
-    size: str | None = None
-
-    def over(
-        self,
-        usual: PortraitOptions,
-        shown: bytes | None,
-        read: Callable[[bytes], Picture] = read_picture,
-    ) -> PortraitOptions:
-        """The usual options with this look's own; `shown` is the picture behind the person.
-
-        Raises `AvatarError` for a look that cannot be had.
-        """
-        framing = usual.framing if self.framing is None else read_framing(self.framing)
-        options = replace(usual, framing=framing, background=self._background(usual, shown, read))
-        if self.size is None:
-            return options
-        return portrait_options(self.size, options.framing, options.background)
-
-    def _background(
-        self, usual: PortraitOptions, shown: bytes | None, read: Callable[[bytes], Picture]
-    ) -> Background:
-        if self.background is None:
-            return usual.background
-        if self.background == SHOWN_PICTURE:
-            if shown is None:
-                raise BadLookError("background: a picture is to be shown, but none is there")
-            return Background.showing(read(shown))
-        named = named_background(self.background)
-        if named is None:
-            raise BadLookError(
-                f"background {self.background[:40]!r}: expected keep, blur, chroma or #rrggbb"
-            )
-        return named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +69,15 @@ class Draft:
         return digest.hexdigest()[:_FOLDER_NAME_CHARACTERS]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What shall be different about an avatar; what is None stays as it is."""
+
+    name: str | None = None
+    look: Look = field(default_factory=Look)  # see `Look.changed`
+    shown: bytes | None = field(default=None, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """One folder of the store."""
@@ -127,6 +97,12 @@ class Kept:
             look=self.look,
             shown=shown.read_bytes() if shown.is_file() else None,
         )
+
+    def changed(self, change: Change) -> Draft:
+        """What it would be made of after a change. Raises `OSError`."""
+        draft, look = self.draft(), self.look.changed(change.look)
+        shown = (change.shown or draft.shown) if look.background == SHOWN_PICTURE else None
+        return replace(draft, name=change.name or self.name, look=look, shown=shown)
 
     @property
     def picture_path(self) -> Path:
@@ -171,7 +147,6 @@ class AvatarStore:
 
     def save(self, draft: Draft, avatar_id: str) -> Kept:
         """Keep a draft whose scene is prepared. Raises `NameTakenError`, `StoreError`."""
-        folder = self.folder / draft.folder_name
         self.check_free(draft.name, draft.folder_name)
         consent = {
             "given": True,
@@ -179,6 +154,44 @@ class AvatarStore:
             "sha256": hashlib.sha256(draft.picture).hexdigest(),
             "by": draft.agreed_by,
         }
+        return self._write(draft, consent, avatar_id)
+
+    def change(self, kept: Kept, change: Change, avatar_id: str | None) -> Kept:
+        """Give a kept avatar another name or look, whose scene is `avatar_id`.
+
+        The record of consent stays as it is. Raises `NameTakenError`, `SameAvatarError`,
+        `StoreError`.
+        """
+        try:
+            before, draft = kept.draft(), kept.changed(change)
+        except OSError as error:
+            raise StoreError(f"avatar {kept.name!r}: its picture cannot be read") from error
+        self.check_free(draft.name, kept.folder.name)
+        if draft.folder_name == before.folder_name:
+            return self._rename(kept, draft.name)
+        if (self.folder / draft.folder_name).exists():
+            raise SameAvatarError(f"avatar {kept.name!r}: another one has this picture and look")
+        changed = self._write(draft, kept.consent, avatar_id)
+        self.remove(replace(kept, avatar_id=None) if kept.avatar_id == avatar_id else kept)
+        return changed
+
+    def stamp(self) -> frozenset[tuple[str, int, int]]:
+        """Differs after whatever anybody did to the store; costs a look at each record's date."""
+        found = set[tuple[str, int, int]]()
+        for record in self.folder.glob(f"*/{_RECORD_FILE}"):
+            with suppress(OSError):
+                told = record.stat()
+                found.add((record.parent.name, told.st_ino, told.st_mtime_ns))
+        return frozenset(found)
+
+    def remove(self, kept: Kept) -> None:
+        """Forget an avatar: portrait, record and prepared scene."""
+        shutil.rmtree(kept.folder, ignore_errors=True)
+        if kept.avatar_id and _SCENE_ID.fullmatch(kept.avatar_id):
+            (cache_folder("scenes") / f"{kept.avatar_id}.npz").unlink(missing_ok=True)
+
+    def _write(self, draft: Draft, consent: dict[str, Any], avatar_id: str | None) -> Kept:
+        folder = self.folder / draft.folder_name
         record = {"name": draft.name, "consent": consent, "avatar_id": avatar_id}
         record["options"] = asdict(draft.look)
         files = {_PICTURE_FILE: draft.picture, _RECORD_FILE: json.dumps(record, indent=2).encode()}
@@ -190,9 +203,8 @@ class AvatarStore:
             raise StoreError(f"{folder.parent}: cannot be written ({error.strerror})") from error
         return _read(folder)
 
-    def rename(self, kept: Kept, name: str) -> Kept:
-        """Give another name. Raises `NameTakenError`, `StoreError`."""
-        self.check_free(name, kept.folder.name)
+    @staticmethod
+    def _rename(kept: Kept, name: str) -> Kept:
         path = kept.folder / _RECORD_FILE
         try:
             record = json.loads(path.read_text()) | {"name": name}
@@ -202,12 +214,6 @@ class AvatarStore:
         except (OSError, ValueError) as error:
             raise StoreError(f"avatar {kept.name!r}: its record cannot be changed") from error
         return replace(kept, name=name)
-
-    def remove(self, kept: Kept) -> None:
-        """Forget an avatar: portrait, record and prepared scene."""
-        shutil.rmtree(kept.folder, ignore_errors=True)
-        if kept.avatar_id and _SCENE_ID.fullmatch(kept.avatar_id):
-            (cache_folder("scenes") / f"{kept.avatar_id}.npz").unlink(missing_ok=True)
 
 
 def clean_name(text: str) -> str:
@@ -255,12 +261,3 @@ def _place(folder: Path, files: dict[str, bytes]) -> None:
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def shown_framing(options: PortraitOptions) -> dict[str, str]:
-    """Framing and background of options, in words."""
-    name = options.background.name
-    return {
-        "framing": str(Framing(options.framing)),
-        "background": SHOWN_PICTURE if options.background.picture is not None else name,
-    }

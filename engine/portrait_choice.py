@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.api import AvatarError, Background, PortraitOptions
-from engine.avatar_store import AvatarStore, Look
+from engine.avatar_look import Look
+from engine.avatar_store import AvatarStore
 from engine.looks import portrait_options, read_background, read_framing
 
 

@@ -23,7 +23,13 @@ from engine.api import (
     UnknownEmotionError,
     UnknownGestureError,
 )
-from engine.avatar_store import BadNameError, NameTakenError, StoreError, UnknownAvatarError
+from engine.avatar_store import (
+    BadNameError,
+    NameTakenError,
+    SameAvatarError,
+    StoreError,
+    UnknownAvatarError,
+)
 from engine.looks import BadLookError
 from streamer.admission import ServerFullError
 from streamer.audience import SessionEndedError
@@ -60,6 +66,7 @@ _OUR_ERRORS: tuple[tuple[type[AvatarError], HTTPStatus, str], ...] = (
     (BadNameError, HTTPStatus.BAD_REQUEST, "bad_name"),
     (BadLookError, HTTPStatus.BAD_REQUEST, "bad_look"),
     (NameTakenError, HTTPStatus.CONFLICT, "name_taken"),
+    (SameAvatarError, HTTPStatus.CONFLICT, "same_avatar"),
     (TooManyAvatarsError, HTTPStatus.CONFLICT, "too_many_avatars"),
     (UnreadablePictureError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_a_picture"),
     (NoFaceError, HTTPStatus.UNPROCESSABLE_ENTITY, "no_face"),

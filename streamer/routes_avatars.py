@@ -7,32 +7,36 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData, UploadFile
 
-from engine.avatar_store import (
-    MAX_NAME_CHARACTERS,
-    SHOWN_PICTURE,
-    Draft,
-    Look,
-    clean_consent,
-    clean_name,
-)
+from engine.avatar_look import SHOWN_PICTURE, Look
+from engine.avatar_store import MAX_NAME_CHARACTERS, Change, Draft, clean_consent, clean_name
 from streamer.access import Serving
-from streamer.avatars import Entry
-from streamer.bodies import read_body, read_form, require_media_type
+from streamer.avatar_entry import Entry
+from streamer.bodies import media_type, read_body, read_form, require_media_type
 from streamer.errors import RefusedError
 
 MAX_PICTURE_BYTES = 20 * 1024 * 1024
 _FORM_OVERHEAD_BYTES = 16 * 1024
-_MAX_RENAMING_BYTES = 4096
-_RENAME_BODY = {
+_MAX_CHANGE_BYTES = 4096
+_TRAITS = ("framing", "background", "size")
+_CHANGES = {
+    "name": {"type": "string", "maxLength": MAX_NAME_CHARACTERS},
+    "framing": {"type": "string", "enum": ["crop", "full", "default"]},
+    "background": {"type": "string", "description": "keep, blur, chroma, #rrggbb, default"},
+    "size": {"type": "string", "description": "as 512 or 1280x720, or default"},
+}
+_CHANGE_BODY = {
     "required": True,
     "content": {
-        "application/json": {
+        "application/json": {"schema": {"type": "object", "properties": _CHANGES}},
+        "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "required": ["name"],
-                "properties": {"name": {"type": "string", "maxLength": MAX_NAME_CHARACTERS}},
+                "properties": {
+                    **_CHANGES,
+                    "background_picture": {"type": "string", "format": "binary"},
+                },
             }
-        }
+        },
     },
 }
 _UPLOAD_BODY = {
@@ -62,6 +66,7 @@ router = APIRouter(prefix="/v1/avatars", tags=["avatars"])
 async def list_avatars(service: Serving) -> dict[str, Any]:
     """Those that are prepared, the default one by name."""
     avatars = service.avatars
+    await avatars.look_again()
     return {
         "default": avatars.default_id,
         "avatars": [entry.describe() for entry in avatars.entries],
@@ -71,17 +76,31 @@ async def list_avatars(service: Serving) -> dict[str, Any]:
 @router.get("/{avatar_id}", summary="One avatar")
 async def describe_avatar(avatar_id: str, service: Serving) -> dict[str, Any]:
     """By id or name, with its framing, its background and the record of consent."""
+    await service.avatars.look_again()
     return service.avatars.get(avatar_id).describe_whole()
 
 
 @router.patch(
-    "/{avatar_id}", summary="Rename an avatar", openapi_extra={"requestBody": _RENAME_BODY}
+    "/{avatar_id}", summary="Change an avatar", openapi_extra={"requestBody": _CHANGE_BODY}
 )
-async def rename_avatar(avatar_id: str, request: Request, service: Serving) -> dict[str, Any]:
-    """Give an uploaded avatar another name, which no other has."""
-    require_media_type(request, "application/json")
-    name = _new_name(await read_body(request, _MAX_RENAMING_BYTES))
-    return (await service.avatars.rename(avatar_id, name)).describe_whole()
+async def change_avatar(avatar_id: str, request: Request, service: Serving) -> dict[str, Any]:
+    """Give an uploaded avatar another name or look; its record of consent stays.
+
+    `default` leaves a trait to the server. Another look has another id; sessions that run go on
+    as they are.
+    """
+    if media_type(request) == "multipart/form-data":
+        form = await read_form(request, MAX_PICTURE_BYTES + _FORM_OVERHEAD_BYTES)
+        try:
+            wishes = {key: value for key in ("name", *_TRAITS) if (value := _text(form, key))}
+            change = _change(wishes, await _file(form, "background_picture"))
+        finally:
+            await form.close()
+    else:
+        require_media_type(request, "application/json")
+        change = _change(_wishes(await read_body(request, _MAX_CHANGE_BYTES)), None)
+    await service.avatars.look_again()
+    return (await service.avatars.change(avatar_id, change)).describe_whole()
 
 
 @router.get(
@@ -92,7 +111,8 @@ async def rename_avatar(avatar_id: str, request: Request, service: Serving) -> d
 )
 async def show_avatar(avatar_id: str, service: Serving) -> Response:
     """As JPEG."""
-    return Response(service.avatars.get(avatar_id).jpeg, media_type="image/jpeg")
+    entry = await service.avatars.find(avatar_id)
+    return Response(entry.jpeg, media_type="image/jpeg")
 
 
 @router.post(
@@ -118,6 +138,7 @@ async def upload_avatar(
 @router.delete("/{avatar_id}", status_code=HTTPStatus.NO_CONTENT, summary="Delete an avatar")
 async def delete_avatar(avatar_id: str, service: Serving) -> None:
     """Forget an uploaded portrait; sessions that run with it go on."""
+    await service.avatars.look_again()
     await service.avatars.delete(avatar_id)
 
 
@@ -164,13 +185,32 @@ def _text(form: FormData, field: str) -> str | None:
     return given if isinstance(given, str) and given.strip() else None
 
 
-def _new_name(body: bytes) -> str:
+def _wishes(body: bytes) -> dict[str, str]:
+    """What a JSON body names."""
     try:
-        given = json.loads(body)["name"]
-    except (ValueError, LookupError, TypeError):
+        given = json.loads(body)
+    except ValueError:
         given = None
-    if not isinstance(given, str):
-        raise RefusedError(
-            HTTPStatus.BAD_REQUEST, "bad_name", 'expected JSON like {"name": "a new name"}'
-        )
-    return clean_name(given)
+    if not isinstance(given, dict) or not given.keys() <= {"name", *_TRAITS}:
+        raise _bad_change()
+    if not all(isinstance(value, str) for value in given.values()):
+        raise _bad_change()
+    return given
+
+
+def _change(wishes: dict[str, str], shown: bytes | None) -> Change:
+    name = wishes.get("name")
+    if not wishes and shown is None:
+        raise _bad_change()
+    traits = {key: wishes.get(key) for key in _TRAITS}
+    if shown is not None:
+        traits["background"] = SHOWN_PICTURE
+    return Change(name=None if name is None else clean_name(name), look=Look(**traits), shown=shown)
+
+
+def _bad_change() -> RefusedError:
+    return RefusedError(
+        HTTPStatus.BAD_REQUEST,
+        "bad_change",
+        f"expected texts for one or more of: name, {', '.join(_TRAITS)}",
+    )

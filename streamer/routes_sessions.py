@@ -47,7 +47,7 @@ async def start_session(
     offer = await read_offer(request, service)
     token = request.headers.get(RECLAIM_HEADER)
     if token is None:
-        entry = service.avatars.get(avatar)
+        entry = await service.avatars.find(avatar)
         session, answer = await service.sessions.open(entry.avatar, offer)
     else:
         session, answer = await service.sessions.reclaim(token, offer)

@@ -44,7 +44,7 @@ async def publish(
 ) -> Response:
     """Start a session that others watch; sound comes in, nothing goes back."""
     offer = await read_offer(request, service)
-    entry = service.avatars.get(avatar)
+    entry = await service.avatars.find(avatar)
     session, answer = await service.sessions.open(entry.avatar, offer, publishes=True)
     servers = ice_servers(service, session.session_id)
     return created(answer, f"/v1/whip/{session.session_id}", servers)

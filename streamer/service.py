@@ -83,6 +83,7 @@ class Service:
     async def __aenter__(self) -> Self:
         self._owned.enter_context(bound_to(self.settings.ice.udp_ports))
         self._owned.enter_context(self.studio)
+        self._owned.push_async_callback(self.avatars.aclose)
         self._owned.push_async_callback(self.sessions.aclose)
         self._owned.push_async_callback(self.viewers.aclose)
         watching = asyncio.create_task(self.sessions.watch_load(), name="load meter")

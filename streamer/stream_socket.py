@@ -123,7 +123,7 @@ def _coders(hello: Hello, avatar: Avatar, metrics: Metrics) -> Coders:
 
 
 async def _serve_render(websocket: WebSocket, service: Service, hello: Hello) -> None:
-    avatar = service.avatars.get(hello.avatar).avatar
+    avatar = (await service.avatars.find(hello.avatar)).avatar
     coders = _coders(hello, avatar, service.metrics)
     async with service.sessions.render(avatar) as (stream, worker):
         await websocket.send_text(_ready(hello, avatar, coders))
@@ -147,7 +147,7 @@ async def _serve_session(websocket: WebSocket, service: Service, hello: Hello) -
         coders = _coders(hello, avatar, service.metrics)
         join(session, make_line)
     else:
-        avatar = avatars.get(hello.avatar).avatar
+        avatar = (await avatars.find(hello.avatar)).avatar
         coders = _coders(hello, avatar, service.metrics)
         session = await sessions.open_line(avatar, make_line)
     await _converse(_Reader(websocket, session, lines[0], hello), lines[0])

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from engine.avatar_commands import app
-from engine.avatar_store import Look
+from engine.avatar_look import Look
 from engine.portrait_choice import choose_portrait
 from tests.fakes import FakeEngine
 
@@ -60,6 +60,39 @@ def test_an_avatar_is_added_shown_renamed_and_removed(shell: Shell, face: str) -
     assert "no avatar is kept" in shell("list")[1]
 
 
+def test_an_avatar_gets_another_look_under_the_same_consent(
+    shell: Shell, face: str, tmp_path: Path
+) -> None:
+    added = shell.told("add", "Ada", face, "--consent", "Ada", "--framing", "full")
+    changed = shell.told("change", "ada", "--background", "blur", "--size", "256")
+    own = ("full", "blur", "256")
+    assert (changed["framing"], changed["background"], changed["size"]) == own
+    assert (changed["name"], changed["consent"]) == ("Ada", added["consent"])
+    assert shell.told("list") == {"avatars": [changed]}
+    beach = tmp_path / "beach.png"
+    Image.fromarray(np.full((9, 9, 3), 3, np.uint8)).save(beach)
+    usual = ("--framing", "default", "--size", "default")
+    shown = shell.told("change", "Ada", "--background", str(beach), *usual)
+    assert (shown["framing"], shown["background"], shown["size"]) == (None, "picture", None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--background", "pink"), "expected keep"),
+        (("--framing", "head"), "expected crop or full"),
+        (("--size", "1"), "expected an even number"),
+    ],
+)
+def test_a_look_that_cannot_be_had_changes_nothing(
+    shell: Shell, face: str, flags: tuple[str, ...], words: str
+) -> None:
+    added = shell.told("add", "Ada", face, "--consent", "Ada")
+    code, _, error = shell("change", "Ada", *flags)
+    assert (code, words in error) == (2, True)
+    assert shell.told("show", "Ada") == added
+
+
 def test_a_film_shows_a_kept_avatar_and_flags_come_first(shell: Shell, face: str) -> None:
     shell.told("add", "Ada", face, "--consent", "Ada", "--background", "blur", "--size", "256")
     picture, options = choose_portrait(None, "ada", shell.folder, Look())
@@ -95,6 +128,7 @@ def test_a_picture_behind_the_person_is_kept_with_them(
         (("show", "Ada"), "no such avatar"),
         (("remove", "../Ada"), "no such avatar"),
         (("rename", "Ada", "Bea"), "no such avatar"),
+        (("change", "Ada", "--background", "blur"), "no such avatar"),
     ],
 )
 def test_mistakes_end_with_code_2_and_leave_nothing(

@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 
 from engine.api import AvatarError, Background, Framing, PortraitOptions
+from engine.avatar_look import SHOWN_PICTURE, USUAL, Look
 from engine.avatar_store import (
-    SHOWN_PICTURE,
     AvatarStore,
     BadNameError,
+    Change,
     Draft,
-    Look,
     NameTakenError,
+    SameAvatarError,
     UnknownAvatarError,
     clean_name,
 )
@@ -63,8 +64,8 @@ def test_names_are_unique_for_people(store: AvatarStore) -> None:
     assert other.folder == ada.folder
     store.save(Draft(name="Bea", picture=png(1), look=Look(background="blur")), "c")
     with pytest.raises(NameTakenError):
-        store.rename(store.get("Bea"), "ada")
-    assert store.rename(store.get("Bea"), "Cleo").name == "Cleo"
+        store.change(store.get("Bea"), Change(name="ada"), "c")
+    assert store.change(store.get("Bea"), Change(name="Cleo"), "c").name == "Cleo"
     assert [kept.name for kept in store.all()] == ["Ada", "Cleo"]
 
 
@@ -81,6 +82,43 @@ def test_removing_forgets_the_prepared_scene_too(
     assert not list(store.folder.iterdir())
     with pytest.raises(UnknownAvatarError, match="'Ada'"):
         store.get("Ada")
+
+
+def test_another_look_keeps_name_and_consent(store: AvatarStore) -> None:
+    draft = Draft(name="Ada", picture=png(1), look=Look(framing="full"), agreed_by="Ada herself")
+    before = store.save(draft, "a")
+    look = Look(framing=USUAL, background=SHOWN_PICTURE, size="256")
+    after = store.change(before, Change(look=look, shown=png(2)), "b")
+    assert store.all() == [after]
+    assert (after.name, after.consent, after.avatar_id) == ("Ada", before.consent, "b")
+    assert after.look == Look(background=SHOWN_PICTURE, size="256")
+    assert after.draft().shown == png(2)
+    other = store.change(after, Change(shown=png(3)), "c")
+    assert (store.all(), other.draft().shown) == ([other], png(3))
+    plain = store.change(other, Change(look=Look(background="keep")), "d")
+    assert plain.draft().shown is None
+
+
+def test_a_look_that_another_one_has_is_refused(store: AvatarStore) -> None:
+    plain = store.save(Draft(name="Ada", picture=png(1)), "a")
+    blurred = store.save(Draft(name="Bea", picture=png(1), look=Look(background="blur")), "b")
+    with pytest.raises(SameAvatarError, match="'Bea'"):
+        store.change(blurred, Change(look=Look(background=USUAL)), "a")
+    assert store.all() == [plain, blurred]
+
+
+def test_whatever_is_done_shows_in_the_stamp(store: AvatarStore) -> None:
+    stamps = [store.stamp()]
+    kept = store.save(Draft(name="Ada", picture=png(1)), "a")
+    stamps.append(store.stamp())
+    kept = store.change(kept, Change(name="Bea"), "a")
+    stamps.append(store.stamp())
+    kept = store.change(kept, Change(look=Look(background="blur")), "b")
+    stamps += [store.stamp(), store.stamp()]
+    assert stamps.pop() == stamps[-1]
+    assert len(set(stamps)) == len(stamps)
+    store.remove(kept)
+    assert store.stamp() == stamps[0]
 
 
 @pytest.mark.parametrize(

@@ -81,12 +81,57 @@ async def test_looks_that_cannot_be_had(
     assert_error(await add(http, level=100, **fields), 400, code)
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"name": 3}', '{"name": " "}'])
-async def test_renaming_needs_a_name(http: httpx.AsyncClient, body: str) -> None:
+async def test_an_avatar_gets_another_look(http: httpx.AsyncClient) -> None:
+    before = (await add(http, consent_by="Ada herself")).json()
+    wishes = {"background": "blur", "framing": "full", "size": "96x128"}
+    refused = await http.patch(f"/v1/avatars/{before['id']}", json=wishes)
+    assert_error(refused, 400, "bad_look")
+    wishes["size"] = "256x128"
+    after = (await http.patch(f"/v1/avatars/{before['id']}", json=wishes)).json()
+    assert (after["name"], after["framing"], after["background"]) == ("Ada", "full", "blur")
+    assert (after["width"], after["height"]) == (256, 128)
+    assert after["consent"]["by"] == "Ada herself"
+    assert (await http.get("/v1/avatars/ada")).json() == after
+    assert_error(await http.get(f"/v1/avatars/{before['id']}"), 404, "unknown_avatar")
+    usual = dict.fromkeys(wishes, "default")
+    again = (await http.patch("/v1/avatars/ada", json=usual)).json()
+    assert {**again, "consent": None} == {**before, "consent": None}
+
+
+async def test_a_change_may_bring_a_picture(http: httpx.AsyncClient) -> None:
+    await add(http)
+    files = {"background_picture": png(7)}
+    changed = await http.patch("/v1/avatars/ada", data={"name": "Bea"}, files=files)
+    assert (changed.json()["name"], changed.json()["background"]) == ("Bea", "picture")
+    nonsense = {"background_picture": b"nonsense"}
+    assert_error(await http.patch("/v1/avatars/bea", files=nonsense), 415, "not_a_picture")
+
+
+async def test_the_look_of_another_one_is_refused(http: httpx.AsyncClient) -> None:
+    await add(http)
+    await add(http, name="Bea", background="blur")
+    answer = await http.patch("/v1/avatars/bea", json={"background": "default"})
+    assert_error(answer, 409, "same_avatar")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("", "bad_change"),
+        ("[]", "bad_change"),
+        ("{}", "bad_change"),
+        ('{"name": 3}', "bad_change"),
+        ('{"colour": "blue"}', "bad_change"),
+        ('{"name": " "}', "bad_name"),
+        ('{"background": "pink"}', "bad_look"),
+        ('{"background": "picture"}', "bad_look"),
+    ],
+)
+async def test_a_change_names_what_shall_be(http: httpx.AsyncClient, body: str, code: str) -> None:
     await add(http)
     headers = {"content-type": "application/json"}
     answer = await http.patch("/v1/avatars/ada", content=body, headers=headers)
-    assert_error(answer, 400, "bad_name")
+    assert_error(answer, 400, code)
     builtin = await http.patch("/v1/avatars/fake010", json={"name": "mine"})
     assert_error(builtin, 403, "built_in_avatar")
 

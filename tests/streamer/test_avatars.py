@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.api import NoFaceError, PortraitOptions
-from engine.avatar_store import Draft, UnknownAvatarError
+from engine.api import NoFaceError, Picture, PortraitOptions
+from engine.avatar_look import Look
+from engine.avatar_store import (
+    AvatarStore,
+    Change,
+    Draft,
+    SameAvatarError,
+    UnknownAvatarError,
+)
 from engine.picture import read_picture
 from streamer import avatars
 from streamer.avatars import (
@@ -20,8 +28,9 @@ from streamer.avatars import (
     TooManyAvatarsError,
     UnreadablePictureError,
 )
+from streamer.remote.messages import EngineGoneError
 from streamer.studio import NotReadyError, Studio
-from tests.fakes import FakeEngine
+from tests.fakes import FakeAvatar, FakeEngine
 
 
 def png(level: int) -> bytes:
@@ -117,3 +126,76 @@ async def test_the_shelf_is_bounded(shelf: Avatars, monkeypatch: pytest.MonkeyPa
     await shelf.add_upload(Draft(name="one", picture=png(50)))
     with pytest.raises(TooManyAvatarsError):
         await shelf.add_upload(Draft(name="two", picture=png(60)))
+
+
+async def test_what_others_do_to_the_folder_is_noticed(shelf: Avatars, tmp_path: Path) -> None:
+    """As `run_server.py avatars` does it beside a server that runs."""
+    await shelf.load_uploads()
+    beside = AvatarStore(tmp_path / "avatars")
+    kept = beside.save(Draft(name="Ada", picture=png(50)), "fake050")
+    assert (await shelf.find("ada")).name == "Ada"
+    kept = beside.change(kept, Change(name="Bea"), "fake050")
+    await shelf.look_again()
+    assert [entry.name for entry in shelf.entries] == ["Bea"]
+    kept = beside.change(kept, Change(look=Look(background="blur")), "fake050 blur")
+    await shelf.look_again()
+    assert [entry.avatar.avatar_id for entry in shelf.entries] == ["fake050 blur"]
+    beside.remove(kept)
+    await shelf.look_again()
+    assert shelf.entries == []
+
+
+@dataclass
+class CountingEngine(FakeEngine):
+    """Counts the pictures that it prepared, and can be out of order."""
+
+    prepared: int = 0
+    is_gone: bool = False
+
+    def prepare(self, picture: Picture, options: PortraitOptions) -> FakeAvatar:
+        if self.is_gone:
+            raise EngineGoneError("being restarted")
+        self.prepared += 1
+        return super().prepare(picture, options)
+
+
+async def test_looking_again_prepares_only_what_is_new(studio: Studio, tmp_path: Path) -> None:
+    engine = CountingEngine()
+    await studio.load(lambda: engine)
+    shelf = Avatars(studio, tmp_path / "avatars", read_picture)
+    await shelf.load_uploads()
+    beside = AvatarStore(tmp_path / "avatars")
+    beside.save(Draft(name="one", picture=png(50)), "a")
+    await shelf.look_again()
+    await shelf.look_again()
+    assert engine.prepared == 1
+    engine.is_gone = True
+    beside.save(Draft(name="two", picture=png(60)), "b")
+    await shelf.look_again()
+    assert len(shelf.entries) == 1
+    engine.is_gone = False
+    await shelf.look_again()
+    assert [entry.name for entry in shelf.entries] == ["one", "two"]
+    assert engine.prepared == 2
+
+
+async def test_another_look_takes_the_place_of_the_first(shelf: Avatars, tmp_path: Path) -> None:
+    first = await shelf.add_upload(Draft(name="Ada", picture=png(50), agreed_by="Ada herself"))
+    await shelf.add_upload(Draft(name="Bea", picture=png(60)))
+    changed = await shelf.change("ada", Change(name="Cleo", look=Look(background="blur")))
+    assert [entry.name for entry in shelf.entries] == ["Cleo", "Bea"]
+    assert first.kept is not None
+    assert changed.kept is not None
+    assert changed.kept.consent == first.kept.consent
+    assert AvatarStore(tmp_path / "avatars").get("cleo").look == Look(background="blur")
+    with pytest.raises(UnknownAvatarError):
+        shelf.get(first.avatar.avatar_id)
+
+
+async def test_a_look_that_a_bundled_one_has_is_refused(shelf: Avatars) -> None:
+    await shelf.add_builtin("bundled", read_picture(png(50)))
+    blurred = Draft(name="Ada", picture=png(50), look=Look(background="blur"))
+    await shelf.add_upload(blurred)
+    with pytest.raises(SameAvatarError, match="'bundled'"):
+        await shelf.change("Ada", Change(look=Look(background="default")))
+    assert [entry.name for entry in shelf.entries] == ["bundled", "Ada"]
