@@ -1,10 +1,12 @@
 // @ts-check
 /** The portraits to choose from, as radio buttons with pictures. */
 import { showPicture } from "./access.js";
+import { ChangeDialog } from "./change.js";
+import { DeleteDialog } from "./deletion.js";
 import { byId, make } from "./dom.js";
 import { traitsOf } from "./look.js";
 import { asProblem, explain } from "./problem.js";
-import { deleteAvatar, getAvatars } from "./server.js";
+import { getAvatars } from "./server.js";
 import { clear, show, showIn } from "./strings.js";
 
 /** @typedef {import("./server.js").Avatar} Avatar */
@@ -16,25 +18,21 @@ export class Gallery {
   #list = byId("avatar-list", HTMLElement);
   #message = byId("avatar-message", HTMLElement);
   #again = byId("avatar-again", HTMLButtonElement);
-  #dialog = byId("delete-dialog", HTMLDialogElement);
   /** @type {Avatar[]} */
   #avatars = [];
-  /** @type {Map<string, Element>} */
+  /** @type {Map<string, HTMLElement>} */
   #items = new Map();
+  #change = new ChangeDialog((avatar) => void this.load(avatar.id));
+  #delete = new DeleteDialog(() => void this.load(), (error) => explain(this.#message, asProblem(error)));
   #timer = 0;
   /** @type {Avatar | null} */
   #chosen = null;
-  /** @type {Avatar | null} */
-  #doomed = null;
   #onChoose;
 
   /** @param {(avatar: Avatar | null) => void} onChoose */
   constructor(onChoose) {
     this.#onChoose = onChoose;
     this.#again.addEventListener("click", () => void this.load());
-    this.#dialog.addEventListener("close", () => {
-      if (this.#dialog.returnValue === "delete") void this.#delete();
-    });
   }
 
   get chosen() {
@@ -64,19 +62,22 @@ export class Gallery {
 
   /** Add what is new and remove what is gone; the rest stays, and keeps the focus. @param {Avatar[]} avatars */
   #show(avatars) {
-    const fresh = avatars.filter(({ id }) => !this.#items.has(id));
     this.#avatars = avatars;
     for (const [id, item] of this.#items) {
-      if (this.#find(id)) continue;
+      if (item.dataset.told === JSON.stringify(this.#find(id))) continue;
       item.remove();
       this.#items.delete(id);
     }
-    for (const avatar of fresh) {
+    let hasGrown = false;
+    for (const [place, avatar] of avatars.entries()) {
+      if (this.#items.has(avatar.id)) continue;
+      hasGrown = true;
       const item = this.#item(avatar);
+      item.dataset.told = JSON.stringify(avatar);
       this.#items.set(avatar.id, item);
-      this.#list.append(item);
+      this.#list.insertBefore(item, this.#list.children[place] ?? null);
     }
-    return fresh.length > 0;
+    return hasGrown;
   }
 
   /** @param {string | null | undefined} id */
@@ -86,7 +87,7 @@ export class Gallery {
 
   /** @param {Avatar | null} avatar */
   #choose(avatar) {
-    if (avatar && avatar.id === this.#chosen?.id) return;
+    if (avatar && JSON.stringify(avatar) === JSON.stringify(this.#chosen)) return;
     this.#chosen = avatar;
     for (const radio of this.#list.querySelectorAll("input")) radio.checked = radio.value === avatar?.id;
     this.#onChoose(avatar);
@@ -107,7 +108,7 @@ export class Gallery {
     name.textContent = avatar.name;
     const traits = traitsOf(avatar).map((key) => this.#trait(key));
     const item = make("div", "avatar", make("label", "", radio, picture, name, ...traits));
-    if (!avatar.builtin) item.append(this.#deleteButton(avatar));
+    if (!avatar.builtin) item.append(this.#button(avatar, "change"), this.#button(avatar, "delete"));
     return item;
   }
 
@@ -118,28 +119,13 @@ export class Gallery {
     return trait;
   }
 
-  /** @param {Avatar} avatar */
-  #deleteButton(avatar) {
-    const button = make("button", "delete");
+  /** @param {Avatar} avatar @param {"change" | "delete"} what */
+  #button(avatar, what) {
+    const isChange = what === "change";
+    const button = make("button", what);
     button.type = "button";
-    button.dataset.avatar = avatar.id;
-    showIn(button, "data-text-label", "portrait_delete", { name: avatar.name });
-    button.addEventListener("click", () => {
-      this.#doomed = avatar;
-      show(byId("delete-question", HTMLElement), "portrait_delete_question", { name: avatar.name });
-      this.#dialog.returnValue = ""; // Escape must not repeat the last answer
-      this.#dialog.showModal();
-    });
+    showIn(button, "data-text-label", isChange ? "portrait_change" : "portrait_delete", { name: avatar.name });
+    button.addEventListener("click", () => (isChange ? this.#change : this.#delete).open(avatar));
     return button;
-  }
-
-  async #delete() {
-    if (!this.#doomed) return;
-    try {
-      await deleteAvatar(this.#doomed.id);
-      await this.load();
-    } catch (error) {
-      explain(this.#message, asProblem(error));
-    }
   }
 }

@@ -18,13 +18,17 @@ export function traitsOf({ framing, background }) {
   return traits;
 }
 
-/** The part of the upload form in which a look is chosen. */
+/** The part of a form in which a look is chosen. */
 export class LookFields {
-  #framing = byId("upload-framing", HTMLSelectElement);
-  #background = byId("upload-background", HTMLSelectElement);
-  #colour = byId("upload-colour", HTMLInputElement);
+  #framing;
+  #background;
+  #colour;
 
-  constructor() {
+  /** @param {string} form  which the ids of its fields begin with */
+  constructor(form) {
+    this.#framing = byId(`${form}-framing`, HTMLSelectElement);
+    this.#background = byId(`${form}-background`, HTMLSelectElement);
+    this.#colour = byId(`${form}-colour`, HTMLInputElement);
     this.#background.addEventListener("change", () => this.#showColour());
     this.#framing.form?.addEventListener("reset", () => window.setTimeout(() => this.#showColour()));
   }
@@ -38,7 +42,21 @@ export class LookFields {
     };
   }
 
+  set look({ framing, background }) {
+    const choice = choiceOf(background);
+    this.#framing.value = framing;
+    this.#background.value = choice;
+    if (choice === "colour") this.#colour.value = background;
+    this.#showColour();
+  }
+
   #showColour() {
     this.#colour.hidden = this.#background.value !== "colour";
   }
+}
+
+/** What is chosen in a form for a background. @param {string} background */
+export function choiceOf(background) {
+  if (background === CHROMA) return "chroma";
+  return background.startsWith("#") ? "colour" : background;
 }

@@ -31,6 +31,7 @@ const BY_CODE = {
   built_in_avatar: "error_builtin",
   too_many_avatars: "error_too_many",
   name_taken: "error_name_taken",
+  same_avatar: "error_same_avatar",
   not_ready: "error_not_ready",
   unauthorized: "error_token",
   wrong_role: "error_role",
@@ -93,6 +94,17 @@ export const getAvatars = async () => (await request("/v1/avatars")).json();
 /** @param {string} avatarId */
 export async function deleteAvatar(avatarId) {
   await request(`/v1/avatars/${encodeURIComponent(avatarId)}`, { method: "DELETE" });
+}
+
+/**
+ * @param {string} avatarId
+ * @param {Record<string, string>} changes  name, framing, background, size
+ * @returns {Promise<Avatar>}
+ */
+export async function changeAvatar(avatarId, changes) {
+  const headers = { "Content-Type": "application/json" };
+  const options = { method: "PATCH", headers, body: JSON.stringify(changes) };
+  return (await request(`/v1/avatars/${encodeURIComponent(avatarId)}`, options)).json();
 }
 
 /**

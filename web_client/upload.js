@@ -21,7 +21,7 @@ export class UploadForm {
   #message = byId("upload-message", HTMLElement);
   #progress = byId("upload-progress", HTMLProgressElement);
   #cropper = new Cropper();
-  #look = new LookFields();
+  #look = new LookFields("upload");
   #onCreated;
 
   /** @param {(avatar: Avatar) => void} onCreated */

@@ -155,3 +155,28 @@ async def test_an_upload_is_cropped_as_shown_then_chosen_then_deleted(
     await page.wait_for_function("() => document.querySelectorAll('.avatar').length === 2")
     assert await visit.text_of("stage-name") == "Ada"
     assert visit.problems == []
+
+
+async def test_a_portrait_gets_another_name_and_look(visits: Visits, tall_picture: Path) -> None:
+    visit = await visits()
+    page = visit.page
+    await page.set_input_files("#upload-file", tall_picture)
+    await page.check("#upload-consent")
+    await page.click("#upload-submit")
+    await page.click(".change")
+    await expect(page.locator("#change-name")).to_have_value("grace hopper")
+    await page.fill("#change-name", "Bo")
+    await page.select_option("#change-background", "colour")
+    await page.fill("#change-colour", "#2040c0")
+    await page.select_option("#change-size", "256")
+    await page.click("#change-submit")
+    await expect(page.locator("#change-message")).to_contain_text("Another portrait has this name")
+    await page.fill("#change-name", "Grace")
+    await page.click("#change-submit")
+    await expect(page.locator("#stage-name")).to_have_text("Grace")
+    assert not await page.is_visible("#change-dialog")
+    last = visit.engine.options[-1]
+    assert (last.background.name, last.size) == ("#2040c0", 256)
+    assert await page.locator(".avatar").count() == 3
+    assert await page.locator(".avatar .trait").all_inner_texts() == ["One colour"]
+    assert await page.is_checked(".avatar:has-text('Grace') input")
