@@ -10,7 +10,6 @@ from torch import Tensor
 from engine.api import (
     Avatar,
     AvatarError,
-    CannotDirectError,
     EngineFullError,
     Picture,
     PortraitOptions,
@@ -80,10 +79,9 @@ class VExpressEngine:
     def open(self, avatar: Avatar, options: StreamOptions) -> FollowingStream:
         """Start a stream of an avatar that this engine prepared.
 
-        Raises `EngineFullError` where the device has no room for another visitor.
+        Raises `EngineFullError` where the device has no room for another visitor, and what
+        `LedHead` raises for a script that asks for more than a head.
         """
-        if options.script is not None:
-            raise CannotDirectError("V-Express follows no script live: expected a stream without")
         with _room():
             known = _ours(avatar)
             model = self.model

@@ -24,7 +24,7 @@ class FollowingStream(VExpressStream):
     ) -> None:
         super().__init__(conditions, denoiser, decoder, avatar, options)
         self._places = conditions.places
-        self._head = LedHead(avatar.face)
+        self._head = LedHead(avatar.face, options.script)
         self._is_placed = False
 
     def place_face(self, points: Points | None) -> None:

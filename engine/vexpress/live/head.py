@@ -14,6 +14,7 @@ from engine.portrait.acting import (
 from engine.portrait.channels import CHANNELS, Channel
 from engine.portrait.landmarks import Floats
 from engine.repertoire import repertoire
+from engine.script import Script
 from engine.vexpress.kps import Points
 from engine.vexpress.solid_face import SolidFace
 
@@ -25,8 +26,15 @@ _ONLY_HEAD = "V-Express moves the head, and leaves lips, lids, brows and gaze to
 class LedHead:
     """Acts as the embedded engine does, as far as a head goes; the eased pose moves a face."""
 
-    def __init__(self, face: SolidFace) -> None:
-        self._face, self._acting = face, Acting()
+    def __init__(self, face: SolidFace, script: Script | None = None) -> None:
+        """Of a film that a script follows the head is taken; other motion is left out.
+
+        Raises `CannotDirectError` for a script with a mouth or gestures of no head, and
+        `UnknownGestureError`.
+        """
+        if script is not None:
+            _check(script)
+        self._face, self._acting = face, Acting(script=script)
         self._points: Points | None = None
 
     def direct(self, direction: Direction) -> None:
@@ -42,13 +50,7 @@ class LedHead:
 
         Raises `CannotDirectError` and `UnknownGestureError`.
         """
-        if not repertoire().gesture(name).curves.keys() & set(_HEAD):
-            known = [
-                other for other, one in repertoire().gestures.items() if {*one.curves} & {*_HEAD}
-            ]
-            raise CannotDirectError(
-                f"gesture {name}: {_ONLY_HEAD}; expected one of: {', '.join(known)}"
-            )
+        _check_gesture(name)
         self._acting.gesture(name)
 
     def puppet(self, frame: PuppetFrame | None) -> None:
@@ -63,6 +65,23 @@ class LedHead:
         elif self._points is None or np.abs(moved - self._points).max() >= _SAME_PIXELS:
             self._points = moved
         return self._points
+
+
+def _check(script: Script) -> None:
+    if script.mouth_share > 0:
+        raise CannotDirectError(f"a film's mouth: {_ONLY_HEAD}; expected the mouth of the audio")
+    for names in script.gestures.values():
+        for name in names:
+            _check_gesture(name)
+
+
+def _check_gesture(name: str) -> None:
+    table = repertoire()
+    if not table.gesture(name).curves.keys() & set(_HEAD):
+        known = [other for other, one in table.gestures.items() if {*one.curves} & {*_HEAD}]
+        raise CannotDirectError(
+            f"gesture {name}: {_ONLY_HEAD}; expected one of: {', '.join(known)}"
+        )
 
 
 def _pose(motion: Floats) -> Pose:

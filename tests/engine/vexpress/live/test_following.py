@@ -21,6 +21,9 @@ from engine.api import (
     UnknownGestureError,
 )
 from engine.direction import Direction, Pose, PuppetFrame
+from engine.portrait.acting import pose_channels
+from engine.portrait.channels import MOUTH
+from engine.script import Script
 from engine.vexpress.kps import Points, TrackError
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.conditions import Places
@@ -214,6 +217,46 @@ def test_what_no_head_can_do_is_refused_by_name() -> None:
         head.gesture("waltz")
     with pytest.raises(UnknownEmotionError, match="sleepy"):
         head.direct(Direction(emotion="sleepy"))
+
+
+def test_a_script_leads_the_head_to_the_frame() -> None:
+    head = LedHead(PLAIN.face, Script(poses=lambda time_s: Pose(roll=75 * max(time_s - 0.1, 0))))
+    places = [head.advance() for _ in range(6)]
+    assert places[:3] == [None] * 3
+    for frame in (4, 5):
+        points = places[frame]
+        assert points is not None
+        np.testing.assert_allclose(points, PLAIN.face.moved(Pose(roll=3 * frame - 7.5)), atol=0.1)
+
+
+def test_of_a_film_in_a_script_the_head_is_followed() -> None:
+    driven = pose_channels(Pose(roll=6))
+    alone, talking = driven.copy(), driven.copy()
+    talking[MOUTH] = 1.0
+    scripts = (Script(driver=lambda _: alone), Script(driver=lambda _: talking))
+    one, other = (LedHead(PLAIN.face, script).advance() for script in scripts)
+    assert one is not None
+    assert other is not None
+    np.testing.assert_allclose(one, PLAIN.face.moved(Pose(roll=6)), atol=0.3)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_scripts_that_ask_for_more_than_a_head_are_refused() -> None:
+    with pytest.raises(CannotDirectError, match="expected the mouth of the audio"):
+        LedHead(PLAIN.face, Script(driver=lambda _: pose_channels(Pose()), mouth_share=0.5))
+    with pytest.raises(CannotDirectError, match=r"wink: .* expected one of: nod"):
+        LedHead(PLAIN.face, Script(gestures={3: ("nod",), 9: ("wink",)}))
+    with pytest.raises(UnknownGestureError, match="waltz"):
+        LedHead(PLAIN.face, Script(gestures={3: ("waltz",)}))
+
+
+@slow
+def test_a_script_is_heard_by_the_engine(engine: VExpressEngine, avatar: VExpressAvatar) -> None:
+    script = Script(poses=lambda _: Pose(yaw=8))
+    shown = [
+        perform(engine.open(avatar, StreamOptions(script=one)), speech()) for one in (None, script)
+    ]
+    assert not same(*shown)
 
 
 def test_a_camera_that_falls_silent_lets_the_head_go() -> None:

@@ -9,7 +9,6 @@ from engine.api import (
     Background,
     BadAudioError,
     BadPictureError,
-    CannotDirectError,
     EngineFullError,
     Framing,
     Picture,
@@ -18,7 +17,6 @@ from engine.api import (
     StreamOptions,
     Unit,
 )
-from engine.script import Script
 from engine.vexpress.live.avatar import VExpressAvatar
 from engine.vexpress.live.engine import VExpressEngine
 from tests.engine.vexpress.live.conftest import FRAMES, SIZE, perform, same, speech
@@ -190,8 +188,3 @@ def test_equal_pictures_make_equal_avatars(
     other = engine.prepare(portrait[:, ::-1].copy(), PortraitOptions(size=SIZE))
     assert again.avatar_id == avatar.avatar_id != other.avatar_id
     assert torch.equal(again.anchor, avatar.anchor)
-
-
-def test_scripts_are_refused(engine: VExpressEngine, avatar: VExpressAvatar) -> None:
-    with pytest.raises(CannotDirectError, match="no script live"):
-        engine.open(avatar, StreamOptions(script=Script()))
