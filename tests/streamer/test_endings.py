@@ -95,7 +95,7 @@ async def test_a_viewer_who_never_connects_goes_with_the_session(service: Servic
     viewers = Viewers()
     watching = (await offer_with("video", channel=False)).replace("a=sendrecv", "a=recvonly")
     viewer_id, _ = await viewers.open(session, watching, RTCConfiguration(iceServers=[]))
-    assert viewers.get(viewer_id)
+    assert viewers.get(viewer_id) is not None
     await service.sessions.close(session.session_id, "now")
     async with asyncio.timeout(10):  # it used to hold its sockets until it had to be connected
         while "viewer" in tasks():  # noqa: ASYNC110  a task's name

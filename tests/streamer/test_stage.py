@@ -290,7 +290,7 @@ def test_a_full_engine_queue_makes_it_begin_again() -> None:
     assert theatre.sights[-1][1].slot == theatre.sounds[-1][1].wire_index // 1920
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     jitter_s=st.lists(st.floats(0, 0.2), min_size=100, max_size=100),
     needs_s=st.floats(0.001, 0.08),
