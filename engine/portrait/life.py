@@ -7,7 +7,7 @@ fast head, brows and lids stray is measured (`life_measures.py`); the limits her
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import pi, sin
+from math import pi, sin, tanh
 
 import numpy as np
 
@@ -69,20 +69,22 @@ _TALKING = 0.4  # slow loudness of somebody who surely speaks
 _BLINK_TIME, _BLINK_DOUBLE, _GAZE_AWAY, _GAZE_X, _GAZE_Y, _GAZE_TIME, _BREATH_KIND = range(7)
 _WAVE_KIND = 16  # and the following: one for each channel and noise
 _MASK = (1 << 64) - 1
-_WAVING = np.array(WAVING)
+_KNOT_FRAMES = tuple(
+    round(knot_s * TIMING.frame_rate_hz) for knot_s in KNOTS_S
+)  # each twice as far
 
 
 def life(seed: int, frame: int) -> Floats:
     """The channels [CHANNELS] of a face at rest in frame number `frame` (any whole number)."""
-    channels = _straying_at_rest(seed, frame).copy()
+    channels = _straying(seed, frame, 0.0)
     blink = _lids(seed, frame)
-    lids = blink + (1 - blink) * float(channels[Channel.BLINK_LEFT])
+    lids = blink + (1 - blink) * channels[Channel.BLINK_LEFT]
     channels[Channel.BLINK_RIGHT] = channels[Channel.BLINK_LEFT] = lids
     left, up = _gaze(seed, frame)
-    channels[Channel.GAZE_LEFT] = left - _COUNTER_TURN * float(channels[Channel.YAW])
-    channels[Channel.GAZE_UP] = up - _COUNTER_TURN * float(channels[Channel.PITCH])
+    channels[Channel.GAZE_LEFT] = left - _COUNTER_TURN * channels[Channel.YAW]
+    channels[Channel.GAZE_UP] = up - _COUNTER_TURN * channels[Channel.PITCH]
     channels[Channel.SHIFT_UP] = _BREATH * _breath(seed, frame)
-    return channels
+    return np.array(channels, np.float32)
 
 
 @dataclass(slots=True)
@@ -123,49 +125,50 @@ class SpeechLife:
         """
         self._accents.push(loudness)
         measures = shipped_measures()
+        idle = _straying(self._seed, frame, 0.0)
         channels = _straying(self._seed, frame, self._accents.talking)
-        channels -= _straying_at_rest(self._seed, frame)
+        for channel in WAVING:
+            channels[channel] -= idle[channel]
         channels[Channel.PITCH] += measures.lift / PITCH_SHOWN * self._accents.nod
         channels[Channel.BROWS_UP] += measures.brow_raise / _BROWS_SHOWN * self._accents.brow
         channels[Channel.GAZE_UP] = -_COUNTER_TURN * channels[Channel.PITCH]
         channels[Channel.GAZE_LEFT] = -_COUNTER_TURN * channels[Channel.YAW]
-        return channels
+        return np.array(channels, np.float32)
 
     def reset(self) -> None:
         """Come to rest at once."""
         self._accents = Accents()
 
 
-def _straying(seed: int, frame: int, talking: float) -> Floats:
-    """Channels [CHANNELS] of the smooth noises; lids are never wider than in the still."""
-    idle, spoken, limits = _amplitudes()
-    spreads = idle + talking * (spoken - idle)
-    waves = np.add.reduce(spreads * _noises(seed, frame))
-    channels = np.zeros(CHANNELS, np.float32)
-    channels[_WAVING] = limits * np.tanh(waves / limits)
+def _straying(seed: int, frame: int, talking: float) -> list[float]:
+    """Channels [CHANNELS] of the smooth noises; lids are never wider than in the still.
+
+    Lists: on numbers as few as these NumPy takes longer.
+    """
+    idle, livelier = _waves(seed, frame)
+    channels = [0.0] * CHANNELS
+    for channel, limit, one, more in zip(WAVING, _limits(), idle, livelier, strict=True):
+        channels[channel] = limit * tanh(one + talking * more)
     channels[Channel.BLINK_LEFT] = max(channels[Channel.BLINK_LEFT], 0.0)
     return channels
 
 
-@lru_cache(maxsize=256)
-def _straying_at_rest(seed: int, frame: int) -> Floats:
-    """What `life` contains, and speech takes the place of."""
-    channels = _straying(seed, frame, 0.0)
-    channels.flags.writeable = False
-    return channels
+@cache
+def _limits() -> tuple[float, ...]:
+    """Of each channel that strays [WAVING], channel units."""
+    return tuple(_LIMITS[channel] / _SHOWN.get(channel, 1.0) for channel in WAVING)
 
 
 @cache
-def _amplitudes() -> tuple[Doubles, Doubles, Doubles]:
-    """Of each noise [KNOTS_S, WAVING] at rest and in speech, and limits [WAVING], channel units."""
+def _amplitudes() -> tuple[Doubles, Doubles]:
+    """Of each noise [KNOTS_S, WAVING] at rest, and what speech adds, as shares of the limits."""
     shown = np.array([_SHOWN.get(channel, 1.0) for channel in WAVING])
     spoken = shipped_measures().spreads / shown[:, None]
     idle = spoken * _IDLE_SHARES
     idle[WAVING.index(Channel.SHIFT_UP)] = 0.0  # at rest the breath alone
     lids = WAVING.index(Channel.BLINK_LEFT)
     idle[lids] = spoken[lids]
-    limits = np.array([_LIMITS[channel] for channel in WAVING]) / shown
-    return idle.T.copy(), spoken.T.copy(), limits
+    return idle.T / _limits(), (spoken - idle).T / _limits()
 
 
 def _chance(seed: int, kind: int, number: int) -> float:
@@ -198,24 +201,35 @@ def _knot(seed: int, octave: int, number: int) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=256)
-def _knots(seed: int, firsts: tuple[int, ...]) -> Doubles:
+def _scaled_knots(seed: int, firsts: tuple[int, ...]) -> Doubles:
     """Four knots of every noise, those of each octave from a number of `firsts` on.
 
-    [KNOTS_S, knots, WAVING]
+    [KNOTS_S * knots, rest and what speech adds * WAVING]
     """
     numbers = enumerate(firsts)
-    return np.array(
+    knots = np.array(
         [[_knot(seed, octave, first + step) for step in range(4)] for octave, first in numbers]
     )
+    scaled = [knots * amplitudes[:, None] for amplitudes in _amplitudes()]
+    return np.concatenate(scaled, axis=-1).reshape(knots.shape[0] * knots.shape[1], -1)
+
+
+@cache
+def _knot_weights(place: int) -> Doubles:
+    """What those knots count [KNOTS_S * knots], `place` frames after a knot of the slowest."""
+    weights = [_spline_weights(place % frames / frames) for frames in _KNOT_FRAMES]
+    return np.ravel(weights)
 
 
 @lru_cache(maxsize=256)
-def _noises(seed: int, frame: int) -> Doubles:
-    """Smooth noises [KNOTS_S, WAVING] of spread 1 (B-splines: no jump in place, speed or force)."""
-    places = [divmod(frame * TIMING.frame_s / knot_s, 1.0) for knot_s in KNOTS_S]
-    knots = _knots(seed, tuple(int(first) for first, _ in places))
-    weights = np.array([[_spline_weights(t)] for _, t in places])
-    return np.asarray((weights @ knots)[:, 0])
+def _waves(seed: int, frame: int) -> tuple[list[float], list[float]]:
+    """Sums of smooth noises [WAVING] at rest, and what speech adds, as shares of the limits.
+
+    B-splines: no jump in place, speed or force.
+    """
+    knots = _scaled_knots(seed, tuple(frame // frames for frames in _KNOT_FRAMES))
+    waves = _knot_weights(frame % _KNOT_FRAMES[-1]).dot(knots).tolist()
+    return waves[: len(WAVING)], waves[len(WAVING) :]
 
 
 def _wave(seed: int, kind: int, position: float) -> float:

