@@ -32,6 +32,8 @@ from engine.portrait.painted_mouth_network import (
 )
 
 HEIGHT, WIDTH = (part.stop - part.start for part in (SEEN_ROWS, SEEN_COLUMNS))
+# What lies further below an opening changes no pixel of it: a chin is neither cut nor looked at.
+_SKETCHED_BELOW, _HIDDEN_BELOW = 12, 16
 _HALVES = 2  # of a fold's side, which the sketch has
 
 
@@ -41,45 +43,57 @@ class Part(NamedTuple):
     rows: slice
     columns: slice
 
+    @property
+    def sketched_rows(self) -> int:
+        """Rows that the network must see to paint this part, whole blocks of its coarsest."""
+        blocks = -(-(int(self.rows.stop) + _SKETCHED_BELOW) // COARSE_PIXELS)
+        return min(blocks * COARSE_PIXELS, HEIGHT)
+
+    @property
+    def cut_rows(self) -> int:
+        """Rows that must be cut out of the frame, for what is hidden looks like what is around."""
+        return min(self.sketched_rows + _HIDDEN_BELOW, HEIGHT)
+
 
 class Crop(NamedTuple):
     """Lips as the network sees them."""
 
-    colour: Picture  # [88, 112, 3]
-    opening: Floats  # [88, 112], one between the lips
+    colour: Picture  # [rows, 112, 3]
+    opening: Floats  # [rows, 112], one between the lips
 
 
 def hidden_lips(colour: Picture, opening: Floats) -> Floats:
-    """Lips [88, 112, 4] as the network sees them: -0.5..0.5 without their opening, and it, 0..1.
+    """Lips [rows, 112, 4] as the network sees them: -0.5..0.5 without their opening, and it, 0..1.
 
     See `painted_mouth_network.hide_opening`.
     """
+    height, width = opening.shape
     around_lips = np.ones((SEAM_PIXELS, SEAM_PIXELS), np.uint8)
     clear = np.asarray(1 - cv2.dilate(opening, around_lips), np.float32)
     shown = colour * np.float32(1 / 255)
     shown -= np.float32(0.5)
     cv2.multiply(shown, cv2.cvtColor(clear, cv2.COLOR_GRAY2RGB), dst=shown)
     sums, share = _around(shown), _around(clear)
-    around = np.asarray(sums / (share + LITTLE * _counts())[..., None], np.float32)
-    around = np.asarray(cv2.resize(around, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR))
+    counts = _counts(height // COARSE_PIXELS, width // COARSE_PIXELS)
+    around = np.asarray(sums / (share + LITTLE * counts)[..., None], np.float32)
+    around = np.asarray(cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR))
     cv2.multiply(around, cv2.cvtColor(1 - clear, cv2.COLOR_GRAY2RGB), dst=around)
-    lips = np.empty((HEIGHT, WIDTH, 4), np.float32)
+    lips = np.empty((height, width, 4), np.float32)
     np.add(shown, around, out=lips[..., :3])
     lips[..., 3] = opening
     return lips
 
 
 def _around(values: Floats) -> Floats:
-    """Sums of 5 x 5 blocks' means, [11, 14, ...]."""
-    size = (WIDTH // COARSE_PIXELS, HEIGHT // COARSE_PIXELS)
-    coarse = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-    return _sums(coarse)
+    """Sums of 5 x 5 blocks' means, [rows / 8, 14, ...]."""
+    size = (values.shape[1] // COARSE_PIXELS, values.shape[0] // COARSE_PIXELS)
+    return _sums(np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32))
 
 
 @cache
-def _counts() -> Floats:
-    """Blocks that each sum has, [11, 14]."""
-    counts = _sums(np.ones((HEIGHT // COARSE_PIXELS, WIDTH // COARSE_PIXELS), np.float32))
+def _counts(rows: int, columns: int) -> Floats:
+    """Blocks that each sum has, [rows, columns]."""
+    counts = _sums(np.ones((rows, columns), np.float32))
     counts.flags.writeable = False
     return counts
 
@@ -91,13 +105,13 @@ def _sums(coarse: Floats) -> Floats:
 
 
 def folded(lips: Floats) -> Tensor:
-    """Lips [88, 112, 4] in blocks of pixels: [1, 64, 22, 28], channels last.
+    """Lips [rows, 112, 4] in blocks of pixels: [1, 64, rows / 4, 28], channels last.
 
     The channels of a block are row, column, colour; see `block_order`.
     """
-    rows = lips.reshape(HEIGHT // FOLD, FOLD, WIDTH // FOLD, FOLD * 4)
-    blocks = rows.transpose(0, 2, 1, 3).reshape(HEIGHT // FOLD, WIDTH // FOLD, -1)
-    return torch.from_numpy(blocks).permute(2, 0, 1)[None]
+    height, width = lips.shape[0] // FOLD, lips.shape[1] // FOLD
+    blocks = lips.reshape(height, FOLD, width, FOLD * 4).transpose(0, 2, 1, 3)
+    return torch.from_numpy(blocks.reshape(height, width, -1)).permute(2, 0, 1)[None]
 
 
 def block_order() -> list[int]:
@@ -107,11 +121,15 @@ def block_order() -> list[int]:
 
 
 def lower_lip_drop(opening: Floats) -> float:
-    """How far the lower lip's edge went down, pixels; as in `painted_mouth_network`."""
-    centre = WIDTH // 2
-    middle = opening[:, centre - LIP_PIXELS : centre + LIP_PIXELS].mean(1)
+    """How far the lower lip's edge went down, pixels; as in `painted_mouth_network`.
+
+    The first row of `opening` [rows, 112] is the first that the network sees.
+    """
+    centre = opening.shape[1] // 2
+    strip = opening[:, centre - LIP_PIXELS : centre + LIP_PIXELS]
+    middle = cv2.reduce(strip, 1, cv2.REDUCE_AVG)[:, 0]
     height = float(middle.sum())
-    rows = np.arange(HEIGHT, dtype=np.float32) + np.float32(SEEN_ROWS.start - LIP_LINE_ROW)
+    rows = np.arange(len(middle), dtype=np.float32) + np.float32(SEEN_ROWS.start - LIP_LINE_ROW)
     return float((middle * rows).sum()) / (height + 0.5) + height / 2
 
 
@@ -135,9 +153,9 @@ class Finish:
         )
 
     def paint(self, lips: Floats, soft: Tensor, fall: tuple[float, float], part: Part) -> Picture:
-        """The mouth [.., .., 3] in a part of `lips` [88, 112, 4]; see the network's `finished`.
+        """The mouth [.., .., 3] in a part of `lips` [rows, 112, 4]; see the network's `finished`.
 
-        `soft` [40, 22, 28] is the folded sketch, `fall` how far the lower teeth went, in pixels.
+        `soft` [40, rows / 4, 28] is the folded sketch, `fall` how many pixels the lower teeth went.
         """
         sketch = _unfolded(soft, part)
         rim = sketch[:3].numpy()

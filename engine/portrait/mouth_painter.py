@@ -116,9 +116,11 @@ class MouthModel:
 
     @torch.inference_mode()
     def _paint(self, seen: Seen, finish: Finish, crop: Crop, part: Part) -> Picture:
-        lips = hidden_lips(*crop)
+        lips = hidden_lips(*crop)[: part.sketched_rows]
         given = folded(lips).to(dtype=self.way[0], memory_format=self.way[1])
-        soft, jaw = self._sketcher.folded(given, seen.half, seen.quarter)
+        half = seen.half[:, :, : given.shape[2]]
+        quarter = seen.quarter[:, :, : given.shape[2] // 2]
+        soft, jaw = self._sketcher.folded(given, half, quarter)
         aside, down = jaw[0].tolist()
         fall = (aside, down + lower_lip_drop(crop.opening))
         return finish.paint(lips, soft[0].float(), fall, part)
@@ -153,18 +155,19 @@ class MouthPainter:
         cover *= _parted(float(cover.max()), place)
         if not cover.any():
             return lips
-        seen = _from(place, SEEN_ROWS.start, SEEN_COLUMNS.start)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        colour = cv2.warpAffine(
-            lips, seen, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE
-        )
         part = Part(
             *(
                 slice(one.start - whole.start, one.stop - whole.start)
                 for one, whole in zip(around, (SEEN_ROWS, SEEN_COLUMNS), strict=True)
             )
         )
-        crop = Crop(np.asarray(colour, np.uint8), opening[SEEN_ROWS, SEEN_COLUMNS])
+        seen, size = _from(place, SEEN_ROWS.start, SEEN_COLUMNS.start), (WIDTH, part.cut_rows)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        colour = cv2.warpAffine(lips, seen, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        crop = Crop(
+            np.asarray(colour, np.uint8),
+            np.ascontiguousarray(opening[SEEN_ROWS, SEEN_COLUMNS][: part.cut_rows]),
+        )
         painted = self.paint(crop, part)
         _paste(painted, cover, _from(place, around.rows.start, around.columns.start), lips)
         return lips

@@ -8,6 +8,7 @@ from engine.portrait.landmarks import Floats
 from engine.portrait.mouth_finish import (
     HEIGHT,
     WIDTH,
+    Crop,
     Finish,
     Part,
     block_order,
@@ -15,6 +16,7 @@ from engine.portrait.mouth_finish import (
     hidden_lips,
     lower_lip_drop,
 )
+from engine.portrait.mouth_painter import MouthLook, MouthModel
 from engine.portrait.painted_mouth_network import (
     PaintedMouthNetwork,
     crop_coordinates,
@@ -83,3 +85,23 @@ def test_a_sketch_is_finished_alike(colour: np.ndarray, opening: Floats, part: P
     expected = painted.add(0.5).clamp(0, 1).mul(255).numpy()
     found = Finish.of(seen, rows).paint(lips, blocks, (0.0, 6.0), part)
     assert np.abs(found - expected).max() < 1
+
+
+@pytest.mark.parametrize("last", [36, 44, 52])
+def test_what_lies_further_below_changes_no_pixel(colour: np.ndarray, last: int) -> None:
+    model = MouthModel.load()
+    look = MouthLook(
+        np.eye(2, 3, dtype=np.float32),
+        np.zeros((128, 128, 3), np.uint8),
+        np.zeros((128, 128), np.uint8),
+    )
+    painter = model.painter(look)
+    opening = np.zeros((HEIGHT, WIDTH), np.float32)
+    opening[28 : last - 8, 15:97] = 1
+    part = Part(slice(20, last), slice(7, 105))
+    rows = part.cut_rows
+    whole = Part(slice(20, HEIGHT), slice(7, 105))
+    few = painter.paint(Crop(colour[:rows], opening[:rows]), part)
+    many = painter.paint(Crop(colour, opening), whole)
+    assert rows < HEIGHT
+    assert np.abs(few.astype(int) - many[: last - 20]).max() <= 1
