@@ -1,4 +1,7 @@
-"""The mouth network on NumPy, a frame at a time: `mouth_network.py` says what it computes."""
+"""The mouth network on NumPy, a frame at a time: `mouth_network.py` says what it computes.
+
+What the blocks add up is read through norms alone, so the sum is kept centred.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.portrait.landmarks import Floats
 from engine.portrait.mouth_network import CausalTaps, HearingBlock, MouthNetwork
-from engine.portrait.numpy_layers import Affine, Norm, gelu
+from engine.portrait.numpy_layers import Affine, CentredNorm, gelu
 
 
 class MouthWeights:
@@ -16,9 +19,9 @@ class MouthWeights:
     def __init__(self, network: MouthNetwork) -> None:
         hops = network.join.in_features // network.hops.linear.out_features  # of one frame
         self.hops = _Taps.of(network.hops, hops)
-        self.join = Affine.of(network.join)
+        self.join = Affine.of(network.join).centred()
         self.blocks = [_Block.of(block) for block in network.blocks]
-        self.norm = Norm.of(network.norm)
+        self.norm = CentredNorm.of(network.norm)
 
 
 class MouthRunner:
@@ -75,14 +78,15 @@ class _Taps:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    norm: Norm
+    norm: CentredNorm
     taps: _Taps
     mix: Affine
 
     @classmethod
     def of(cls, block: object) -> "_Block":
         assert isinstance(block, HearingBlock)  # a list of modules does not know of what kind
-        return cls(Norm.of(block.norm), _Taps.of(block.taps), Affine.of(block.mix))
+        mix = Affine.of(block.mix).centred()
+        return cls(CentredNorm.of(block.norm), _Taps.of(block.taps), mix)
 
     def add(self, values: Floats, past: Floats) -> None:
         """To values [width], in place."""
