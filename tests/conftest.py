@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -19,9 +20,13 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
 
 def pytest_configure() -> None:
-    """Before PyTorch and OpenCV are imported, which read it then."""
+    """Before PyTorch and OpenCV are imported, which read it then; examples may take their time."""
     for name, value in ONE_THREAD.items():
         os.environ.setdefault(name, value)
+    usual = settings.get_profile(settings.get_current_profile_name())
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("patient", usual, deadline=None, suppress_health_check=slow)
+    settings.load_profile("patient")
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

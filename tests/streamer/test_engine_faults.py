@@ -59,7 +59,7 @@ async def test_sessions_outlive_their_killed_engine(two_processes: str) -> None:
         assert "vexpress_engine_restarts_total 1.0" in await metrics_of(one)
         packets = (time.monotonic() - since_s) / 0.02
         for visitor, before_it in zip((one, two), sounds, strict=True):
-            assert len(visitor.audio) - before_it > packets / 2, "sound goes on meanwhile"
+            assert len(visitor.audio) - before_it > packets / 4, "sound goes on meanwhile"
             since = len(visitor.video)
             await visitor.wait_for(lambda v=visitor, n=since: len(v.video) > n + 50)  # type: ignore[misc]
             assert not visitor.heard("closing")

@@ -122,7 +122,7 @@ def test_a_token_in_an_address_is_not_written_down(caplog: pytest.LogCaptureFixt
 @hypothesis_settings(
     max_examples=50,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_any_authorization_is_refused_with_words(
     http: httpx.AsyncClient, header: bytes

@@ -17,7 +17,9 @@ from tests.streamer.refusals import assert_error, offer_with
 from tests.streamer.visitor import SDP_HEADERS
 
 few = hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 FORM = {"content-type": "multipart/form-data; boundary=x"}
 FORM_PIECES = (
