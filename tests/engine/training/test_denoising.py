@@ -108,7 +108,6 @@ def test_history_is_shown_and_new_frames_are_not() -> None:
 
 @pytest.mark.slow
 def test_training_learns_and_leaves_the_mouth_network_alone() -> None:
-    torch.set_num_threads(1)
     net = network().requires_grad_()
     with torch.no_grad():
         net.middle.fill_(0.2)

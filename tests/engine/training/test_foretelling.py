@@ -29,7 +29,6 @@ def trained() -> tuple[MouthNetwork, list[float]]:
 
 @pytest.mark.slow
 def test_training_learns_and_repeats_itself() -> None:
-    torch.set_num_threads(1)
     network, losses = trained()
     assert len(losses) == PLAN.pace.steps
     assert np.mean(losses[-4:]) < 0.6 * np.mean(losses[:4])

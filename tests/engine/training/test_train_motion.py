@@ -48,7 +48,6 @@ def test_a_seed_reaches_both_parts() -> None:
 @pytest.mark.slow
 def test_the_whole_training_from_clips_to_weights(tmp_path: Path) -> None:
     pytest.importorskip("espeakng_loader", reason="needs the training extra")
-    torch.set_num_threads(1)
     chance, scale = np.random.default_rng(0), np.full(9, 0.2, np.float32)
     sound = chance.normal(0, 0.1, 100 * 640).astype(np.float32)
     mouth = chance.normal(0, 0.2, (100, 9)).astype(np.float32)

@@ -125,7 +125,6 @@ def test_grey_stills_come_with_grey_mouths(pairs: MouthPairs) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(pairs: MouthPairs, tmp_path: Path) -> None:
-    torch.set_num_threads(1)
     whole = Trainer(PLAN, PairSampler(pairs, 0))
     log = Log(tmp_path, lambda: 0.0)
     train(whole, tmp_path / "whole.pt", 60, log)

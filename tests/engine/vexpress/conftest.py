@@ -1,10 +1,8 @@
 """Where the goldens are, in the repository and beside it, and what it takes to make a film."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.engine.vexpress.command_line import SECONDS
 from tests.engine.vexpress.tiny_models import SIZES, write_model_folder
@@ -48,16 +46,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, committed: Path) -> Path:
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Networks this small only lose by sharing their work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def given(models: Path, tmp_path: Path, one_thread: None) -> dict[str, str]:
+def given(models: Path, tmp_path: Path) -> dict[str, str]:
     """Flags that make a small film."""
     sound = chirps(16_000, 1.0)[:, : int(16_000 * SECONDS)]
     write_sound(tmp_path / "speech.wav", sound, 16_000)

@@ -1,7 +1,6 @@
 """A live engine whose networks have a few thousand numbers."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.api import Picture, PortraitOptions, Samples, Unit
+from engine.api import Picture, PortraitOptions, Samples, StreamOptions, Unit
 from engine.portrait.geometry import Canonical, Posed
 from engine.portraits import bundled_portraits
 from engine.stream.schedule import Burst, Diagonal, Window
@@ -41,15 +40,6 @@ GUIDED = Preset(
     meant_for="tests",
     guidance_scale=2.0,
 )
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> Iterator[None]:
-    """Networks this small only lose by sharing their work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +109,12 @@ def perform(stream: VExpressStream, sound: Samples, cuts: list[int] | None = Non
     for part in np.split(sound, cuts or []):
         units += stream.push(part)
     return units + stream.flush()
+
+
+@pytest.fixture(scope="session")
+def spoken(engine: VExpressEngine, avatar: VExpressAvatar) -> list[Unit]:
+    """How the usual speech is said when nobody asks for anything."""
+    return perform(engine.open(avatar, StreamOptions()), speech())
 
 
 def same(first: list[Unit], second: list[Unit]) -> bool:
