@@ -50,7 +50,7 @@ class Microphone:
 
 def _to_mono(frame: av.AudioFrame) -> Samples:
     """Interleaved 16-bit sound to samples [time] in -1..1."""
-    count = len(frame.layout.channels)
+    count = frame.layout.nb_channels
     first, *others = frame.to_ndarray().reshape(-1, count).T
     mono = first.astype(np.float32)
     for other in others:

@@ -11,6 +11,7 @@ from engine.config import TIMING
 T = TypeVar("T")
 CAPACITY_FRAMES = 16
 MAX_LATE_FRAMES = TIMING.frame_rate_hz * 120 // 1000
+TOO_LATE_S = (MAX_LATE_FRAMES + 0.5) * TIMING.frame_s  # a slot is open for half of its time
 
 
 class Shown(NamedTuple, Generic[T]):
@@ -40,10 +41,6 @@ class Playout(Generic[T]):
         """For how long nothing new was shown."""
         return self._slot - self._moved_slot
 
-    def is_too_late(self, frame: int) -> bool:
-        """Whether a picture that comes now is too late for the slot that could show it."""
-        return frame < self._slot + (not self._is_open) - MAX_LATE_FRAMES
-
     def offer(self, frame: int, picture: T) -> Shown[T] | None:
         """Take a finished picture; it comes back when it must be shown at once."""
         if len(self._waiting) >= CAPACITY_FRAMES:
@@ -69,10 +66,14 @@ class Playout(Generic[T]):
         frame, picture = self._last
         return Shown(frame, self._slot, picture)
 
+    def hope(self) -> None:
+        """The engine begins again: what waits is shown meanwhile, and a freeze counts from here."""
+        self._moved_slot = self._slot
+
     def forget(self, frame: int) -> None:
         """Something new begins with `frame`: what waits is stale."""
         self._waiting.clear()
-        self._moved_slot = self._slot
+        self.hope()
         self._next_frame = max(self._next_frame, frame)
 
     def _show_newest(self) -> Shown[T] | None:

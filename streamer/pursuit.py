@@ -1,33 +1,36 @@
 """When an engine that falls behind should leave frames out instead of chasing them. Pure."""
 
-from engine.config import TIMING
+from collections import deque
 
-STUMBLE_S = 2 * TIMING.frame_s  # lost with a single frame: no matter of its share of time
+from engine.config import TIMING
 
 
 class Pursuit:
-    """Watches how long after its due time each frame is ready.
+    """Watches how late frames are, and how long the engine takes for each.
 
     An engine that shares its time among too many loses a little with every frame. Let alone it
     would paint pictures that come too late to be shown until nothing moves any more; begun again
-    near the present at the first of them it shows fewer pictures, evenly. One that only stumbled
-    is closer with each frame and is left alone, and so is one that finishes frames in chunks, for
-    which a new beginning is expensive.
+    near the present before the first of them it shows fewer pictures, evenly. The shorter of two
+    durations counts: one that only stumbled is fast afterwards and catches up by itself. Engines
+    that finish frames in chunks are left alone: for them a new beginning is expensive.
     """
 
-    def __init__(self, chunk_frames: int) -> None:
+    def __init__(self, chunk_frames: int, now_s: float) -> None:
         self._is_nimble = chunk_frames == 1
-        self.restart()
+        self._took_s: deque[float] = deque(maxlen=2)
+        self._last_s = now_s
 
-    def restart(self) -> None:
+    def restart(self, now_s: float) -> None:
         """The engine begins again."""
-        self._needed_s: float | None = None
-        self._was_in_time = False
+        self._last_s = now_s
 
-    def is_hopeless(self, needed_s: float, is_too_late: bool) -> bool:
-        """Note a frame; whether it is too late to be shown, and the next one would be later."""
-        before_s = needed_s if self._needed_s is None else self._needed_s
-        falls_behind = 0 < needed_s - before_s < STUMBLE_S
-        self._needed_s = needed_s
-        self._was_in_time |= not is_too_late
-        return self._is_nimble and self._was_in_time and is_too_late and falls_behind
+    def is_hopeless(self, needed_s: float, now_s: float, limit_s: float) -> bool:
+        """Note a frame that was ready `needed_s` after its due time, where `limit_s` is too late.
+
+        Whether the one after it would be too late, and all that follow.
+        """
+        self._took_s.append(now_s - self._last_s)
+        self._last_s = now_s
+        loses_s = min(self._took_s) - TIMING.frame_s
+        is_sure = self._is_nimble and len(self._took_s) == self._took_s.maxlen
+        return is_sure and loses_s > 0 and needed_s + loses_s > limit_s

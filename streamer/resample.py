@@ -49,7 +49,8 @@ class Downsampler:
             return np.empty(0, np.float32)
         # Three short filters, one for each third sample, are much faster than one long one.
         needed = (count + self._phases.shape[1] - 1) * FACTOR
-        rows = np.pad(held[:needed], (0, max(0, needed - len(held)))).reshape(-1, FACTOR).T
+        missing = np.zeros(max(0, needed - len(held)), np.float32)
+        rows = np.concatenate([held[:needed], missing]).reshape(-1, FACTOR).T
         parts = [np.correlate(row, taps) for row, taps in zip(rows, self._phases, strict=True)]
         return np.asarray(sum(parts), np.float32)
 

@@ -15,7 +15,7 @@ from engine.api import Samples
 from engine.config import TIMING
 from streamer.ingest import Ingest
 from streamer.pacing import Pacer, reserve_for
-from streamer.playout import CAPACITY_FRAMES, Playout, Shown
+from streamer.playout import CAPACITY_FRAMES, TOO_LATE_S, Playout, Shown
 from streamer.protocol import Interrupted
 from streamer.pursuit import Pursuit
 from streamer.readings import Readings
@@ -80,7 +80,8 @@ class Stage(Generic[T]):
         self.playout: Playout[T] = Playout()
         self._performer = performer
         self._pacer = Pacer(start_s, reserve=reserve_for(pace.chunk_frames))
-        self._pursuit = Pursuit(pace.chunk_frames)
+        self._pursuit = Pursuit(pace.chunk_frames, start_s)
+        self._now_s = start_s
         self._voice = Voice()
         self._upsampler = Upsampler()
         self._skipped_samples = 0
@@ -123,15 +124,17 @@ class Stage(Generic[T]):
         if generation != self._generation:
             return []
         frame = self._first_frame + index
+        self._now_s = now_s
         needed_s = now_s - self._pacer.grid_s(frame)
         self._pacer.reserve.observe(needed_s)
         shown = self.playout.offer(frame, picture)
-        if self._pursuit.is_hopeless(needed_s, self.playout.is_too_late(frame)):
+        if self._pursuit.is_hopeless(needed_s, now_s, self.reserve_s + TOO_LATE_S):
             self._catch_up()
         return [] if shown is None else [self._sight(shown, now_s)]
 
     def advance(self, now_s: float) -> list[Release[T]]:
         """Do all that is due."""
+        self._now_s = now_s
         self._feed(now_s)
         releases: list[Release[T]] = []
         while self._pacer.due_s <= now_s:
@@ -222,12 +225,12 @@ class Stage(Generic[T]):
     def _catch_up(self) -> None:
         """The engine is hopelessly late: let it begin again close to the present."""
         frame = self._pacer.next_whole_frame + 1
-        self.playout.forget(frame)
+        self.playout.hope()
         self._restart_engine(frame)
         self._performer.push(self._voice.since(frame))
 
     def _restart_engine(self, frame: int) -> None:
         self._generation += 1
         self._first_frame = frame
-        self._pursuit.restart()
+        self._pursuit.restart(self._now_s)
         self._performer.restart(self._generation)

@@ -1,29 +1,39 @@
 from streamer.pursuit import Pursuit
 
-
-def verdicts(chunk_frames: int, *frames: tuple[float, bool]) -> list[bool]:
-    pursuit = Pursuit(chunk_frames)
-    return [pursuit.is_hopeless(needed_s, is_too_late) for needed_s, is_too_late in frames]
+LIMIT_S = 0.26
 
 
-def test_who_loses_a_little_with_every_frame_is_hopeless_once_too_late() -> None:
-    assert verdicts(1, (0.10, False), (0.12, False), (0.14, True)) == [False, False, True]
+def verdicts(chunk_frames: int, *frames: tuple[float, float]) -> list[bool]:
+    """Of frames that took so long, and were ready so long after they were due."""
+    pursuit, now_s, seen = Pursuit(chunk_frames, 0.0), 0.0, []
+    for took_s, needed_s in frames:
+        now_s += took_s
+        seen.append(pursuit.is_hopeless(needed_s, now_s, LIMIT_S))
+    return seen
+
+
+def test_who_loses_a_little_with_every_frame_is_hopeless_before_it_shows() -> None:
+    slow = [(0.06, 0.20), (0.06, 0.22), (0.06, 0.24), (0.06, 0.26)]
+    assert verdicts(1, *slow) == [False, False, False, True]
 
 
 def test_who_stumbled_catches_up_alone() -> None:
-    assert not any(verdicts(1, (0.02, False), (0.40, True), (0.37, True), (0.34, True)))
+    assert not any(verdicts(1, (0.01, 0.02), (0.35, 0.36), (0.01, 0.33), (0.01, 0.30)))
 
 
-def test_who_was_never_in_time_is_given_time() -> None:
-    assert not any(verdicts(1, (0.40, True), (0.42, True), (0.44, True)))
+def test_one_who_stands_still_is_no_matter_of_two_frames() -> None:
+    assert verdicts(1, (0.5, 0.5)) == [False]
 
 
 def test_chunks_are_not_begun_again() -> None:
-    assert not any(verdicts(4, (0.10, False), (0.12, False), (0.14, True)))
+    assert not any(verdicts(4, (0.06, 0.24), (0.06, 0.26), (0.06, 0.28)))
 
 
-def test_a_new_beginning_forgets() -> None:
-    pursuit = Pursuit(1)
-    pursuit.is_hopeless(0.10, False)
-    pursuit.restart()
-    assert not pursuit.is_hopeless(0.12, True)
+def test_how_long_frames_take_is_not_forgotten_by_a_new_beginning() -> None:
+    pursuit = Pursuit(1, 0.0)
+    for now_s in (0.13, 0.26):
+        pursuit.is_hopeless(0.1, now_s, LIMIT_S)
+    pursuit.restart(1.0)
+    assert pursuit.is_hopeless(0.2, 1.13, LIMIT_S), "two of them already"
+    pursuit.restart(2.0)
+    assert not pursuit.is_hopeless(0.2, 2.01, LIMIT_S), "and it is fast again"
