@@ -73,15 +73,17 @@ class Performance:
     def push(self, samples: Samples) -> bool:
         """Queue samples; False when the queue is full.
 
-        Whole frames go together: no engine can do anything with half of one, and each push is a
-        question to another process.
+        Frame by frame: with half of one no engine can do anything, and each push is a question to
+        another process; with several at once the first would wait for the last, and so would the
+        frames of all other sessions.
         """
+        size = TIMING.samples_per_frame
         joined = np.concatenate([self._held, samples])
-        whole = len(joined) // TIMING.samples_per_frame * TIMING.samples_per_frame
-        self._held = joined[whole:]
-        if not whole:
-            return True
-        return self._worker.post(self, partial(self._guard, partial(self._push, joined[:whole])))
+        frames, self._held = np.split(joined, [len(joined) // size * size])
+        return all(
+            self._worker.post(self, partial(self._guard, partial(self._push, frame)))
+            for frame in frames.reshape(-1, size)
+        )
 
     def restart(self, generation: int) -> None:
         """Drop what is queued; what follows belongs to `generation`."""

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -67,6 +68,32 @@ async def test_halves_of_a_frame_travel_together(stream: FakeStream) -> None:
         performance.push(frames_of(1))
         await settle(worker, performance)
         assert len(stream.rest) == TIMING.samples_per_frame
+        await performance.aclose()
+
+
+async def test_the_first_of_several_frames_waits_for_no_other_and_neither_do_other_sessions(
+    stream: FakeStream,
+) -> None:
+    order: list[str] = []
+    with Worker("test") as worker:
+        performance = Performance(
+            worker, stream, lambda each: order.append(f"frame {each.index}"), lambda _: None
+        )
+        held = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        gate = threading.Event()
+
+        def hold() -> None:
+            loop.call_soon_threadsafe(held.set)
+            gate.wait(20)
+
+        worker.post("gate", hold)
+        await held.wait()
+        performance.push(frames_of(1 + stream.look_ahead_frames))
+        worker.post("other", lambda: order.append("other"))
+        gate.set()
+        await settle(worker, performance)
+        assert order == ["other", "frame 0"]
         await performance.aclose()
 
 
