@@ -55,6 +55,7 @@ class Sight(Generic[T]):
 
     slot: int
     picture: T
+    stands_slots: int = 0  # for how long it was shown already
 
 
 Release: TypeAlias = Sound | Sight[T]
@@ -206,7 +207,9 @@ class Stage(Generic[T]):
         frame = self._pacer.frame
         sound = Sound((2 * frame + 1) * TIMING.wire_samples_per_packet, self._second_half)
         repeated = self.playout.give_up()
-        return [sound] if repeated is None else [Sight(frame, repeated.picture), sound]
+        if repeated is None:
+            return [sound]
+        return [Sight(frame, repeated.picture, max(1, self.playout.frozen_slots)), sound]
 
     def _sight(self, shown: Shown[T], now_s: float) -> Sight[T]:
         if shown.frame == shown.slot:

@@ -20,6 +20,7 @@ _VIDEO_TICKS_PER_FRAME = VIDEO_CLOCK_HZ // TIMING.frame_rate_hz
 VOICE_DELAY_S = (LOOK_AHEAD_SAMPLES + DELAY_WIRE_SAMPLES) / TIMING.wire_rate_hz
 _AUDIO_CAPACITY_PACKETS = 10
 _VIDEO_CAPACITY_FRAMES = 2
+REPEAT_EVERY_SLOTS = 5  # while nothing new comes: who joins or lost a packet needs one
 
 
 class ReleasedTrack(MediaStreamTrack, Generic[F]):
@@ -98,7 +99,9 @@ class FaceTrack(ReleasedTrack[av.VideoFrame]):
         super().__init__(_VIDEO_CAPACITY_FRAMES)
 
     def release(self, sight: Sight[av.VideoFrame]) -> None:
-        """Send one picture now."""
+        """Send one picture now, but one that was sent before only seldom."""
+        if sight.stands_slots % REPEAT_EVERY_SLOTS:
+            return
         frame = sight.picture if sight.picture.pts is None else _copy(sight.picture)
         frame.pict_type = PictureType.NONE  # a repeated picture may have been a key frame
         frame.time_base = Fraction(1, VIDEO_CLOCK_HZ)

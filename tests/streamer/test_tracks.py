@@ -88,3 +88,13 @@ def test_colours_survive_the_conversion() -> None:
     back = frame.to_ndarray(format="rgb24").astype(int)
     assert np.abs(back[:, 4:28] - colours[:, 4:28]).max() <= 6
     assert np.abs(back[:, 36:60] - colours[:, 36:60]).max() <= 6
+
+
+async def test_a_picture_that_stands_still_is_sent_seldom() -> None:
+    track = FaceTrack()
+    sent = []
+    for slot in range(11):
+        track.release(Sight(slot, picture(), slot))
+        if track._frames:
+            sent.append((await track.recv()).pts)
+    assert sent == [slot * 3600 for slot in (0, 5, 10)]
