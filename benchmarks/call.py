@@ -32,6 +32,7 @@ from benchmarks.web import Reply, request
 from engine.api import Samples
 from engine.config import TIMING
 from streamer.jitter import replace_jitter_buffer
+from streamer.prompt_sound import decode_promptly
 from streamer.resample import DELAY_WIRE_SAMPLES, FACTOR, Upsampler
 from streamer.timecode import Code, read
 
@@ -167,6 +168,7 @@ class Call:
         if self._relay is not None:
             answer = self._relay.answer(answer)
         await self._peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        decode_promptly(sound.receiver)  # several visitors share a processor with the server
 
     async def watch(self) -> None:
         """Note sound and pictures, and keep the session alive, until cancelled."""

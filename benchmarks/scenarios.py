@@ -13,7 +13,15 @@ from benchmarks.call import Call, Notes, Watching, calling
 from benchmarks.curves import Floats, falls_silent_s
 from benchmarks.harness import Spread, Value
 from benchmarks.relay import Relay, Weather, relaying
-from benchmarks.timing import Event, events, freezes, new_pictures_s, skipped_frames, values
+from benchmarks.timing import (
+    Event,
+    events,
+    freezes,
+    new_pictures_s,
+    per_second,
+    skipped_frames,
+    values,
+)
 from engine.api import Samples
 from engine.config import TIMING
 from tests.speech import Pace, syllables
@@ -77,7 +85,7 @@ class Outcome:
     silence_ms: float | None  # from an interrupt
     acknowledged_ms: float | None
     pictures_s: Floats
-    companion_freezes: int
+    companions_s: list[Floats]  # when pictures came to each visitor beside this one
 
     def row(self) -> dict[str, Value]:
         """The eight numbers that are promised."""
@@ -93,7 +101,7 @@ class Outcome:
             "skew_mean_ms": skew.mean,
             "skew_p95_ms": skew.p95,
             "jitter_ms": float(gaps_ms.std()) if len(gaps_ms) else None,
-            "freezes": freezes(self.pictures_s) + self.companion_freezes,
+            "freezes": sum(freezes(each) for each in (self.pictures_s, *self.companions_s)),
         }
 
     def spreads(self) -> dict[str, Spread]:
@@ -114,7 +122,14 @@ class Outcome:
             "heard": len(values(self.events, "ears_ms")),
             "frames never shown": skipped_frames(self.notes),
             "acknowledged after ms": self.acknowledged_ms,
+            "pictures a second": per_second(self.pictures_s),
+            **self._companions(),
         }
+
+    def _companions(self) -> dict[str, Value]:
+        """Of visitors who count pictures as they arrive and decode none."""
+        rates = [rate for each in self.companions_s if (rate := per_second(each)) is not None]
+        return {"slowest companion, counted not decoded": min(rates)} if rates else {}
 
 
 async def run_scenario(url: str, scenario: Scenario, plan: Plan) -> Outcome:
@@ -143,8 +158,8 @@ async def run_scenario(url: str, scenario: Scenario, plan: Plan) -> Outcome:
         [event for event in found if event.spoken_s >= cleared_s + RECOVERED_AFTER_S],
         silence_ms,
         acknowledged_ms,
-        shown_s[shown_s <= talked_s],
-        sum(freezes(np.array(each.notes.pictures.arrived_s)) for each in companions),
+        _until(shown_s, talked_s),
+        [_until(np.array(each.notes.pictures.arrived_s), talked_s) for each in companions],
     )
 
 
@@ -159,6 +174,10 @@ def spoken_words(seconds: float, seed: int) -> Samples:
         words[begin : begin + _CLICK_SAMPLES] = noise[: len(words) - begin]
     silence = np.zeros(round(SILENT_S * TIMING.sample_rate_hz), np.float32)
     return np.concatenate([silence, words])
+
+
+def _until(times_s: Floats, end_s: float) -> Floats:
+    return times_s[times_s <= end_s]
 
 
 async def _speak(plan: Plan, relay: Relay | None) -> float:

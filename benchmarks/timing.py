@@ -97,6 +97,12 @@ def freezes(times_s: Floats) -> int:
     return len(gaps_s(times_s, FREEZE_S))
 
 
+def per_second(times_s: Floats) -> float | None:
+    """Pictures a second; None for fewer than two."""
+    span_s = float(times_s[-1] - times_s[0]) if len(times_s) > 1 else 0.0
+    return (len(times_s) - 1) / span_s if span_s else None
+
+
 def _follows(at_s: float, spoken_s: float) -> bool:
     return 0 < at_s - spoken_s < _WITHIN_S
 

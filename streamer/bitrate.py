@@ -8,7 +8,7 @@ START_BITS_PER_S = 800_000
 STEPS_BITS_PER_S = (400_000, 550_000, START_BITS_PER_S, 1_200_000, 1_600_000, 2_000_000)
 UP_AFTER_S = 5.0
 DOWN_AFTER_S = 1.0  # since the last change: reports of the time before it are still on the way
-_ENOUGH_BITS_PER_PIXEL_S = 5.0  # of a portrait: 48 dB at 512 x 512, more is seen by nobody
+_ENOUGH_BITS_PER_PIXEL_S = 5.0  # of a portrait: 47 dB at 512 x 512, more is seen by nobody
 # Loss as a signal, after Google's congestion control (draft-ietf-rmcat-gcc-02, section 6):
 # above 10 % fall by half of it, below 2 % rise by 8 % a report.
 _MUCH_LOST, _LITTLE_LOST, _RISE = 0.10, 0.02, 1.08

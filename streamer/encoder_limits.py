@@ -34,7 +34,7 @@ _VP8_OPTIONS = {
     "overshoot-pct": "15",
     "undershoot-pct": "100",
     "partitions": "0",
-    "static-thresh": "400",  # what moved by less is left as it was: 17 to 34 % less time, 0.3 dB
+    "static-thresh": "400",  # what moved by less is left as it was: a sixth less time for 0.3 dB
 }
 _H264_OPTIONS = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
 

@@ -8,7 +8,7 @@ from benchmarks.call import Microphone, Notes
 from benchmarks.relay import Weather
 from benchmarks.scenarios import spoken_words
 from benchmarks.standing import held_ms
-from benchmarks.timing import events, freezes, new_pictures_s, skipped_frames
+from benchmarks.timing import events, freezes, new_pictures_s, per_second, skipped_frames
 from engine.config import TIMING
 from streamer.timecode import Code
 
@@ -55,6 +55,8 @@ def test_a_repeated_picture_is_not_new_and_a_missing_one_is_counted(notes: Notes
     assert skipped_frames(notes) == 4
     assert freezes(new_pictures_s(notes)) == 1
     assert freezes(np.arange(0, 1, 0.04)) == 0
+    assert per_second(np.arange(0, 1, 0.04)) == pytest.approx(25)
+    assert per_second(np.zeros(1)) is None
 
 
 def test_words_and_clicks_begin_after_silence() -> None:
