@@ -26,14 +26,15 @@ _FOLLOW = 0.6  # share of the way to a camera's newest frame: steadies it, costs
 _STALE_FRAMES = round(0.5 / TIMING.frame_s)  # without news from the camera
 _FADE = 0.75  # per frame, of what is left of a gesture that another one replaced
 _PARTED_CM = 0.25  # a mouth that the voice opens so far is no longer closed for a p, b or m
-_GAZE = (Channel.GAZE_LEFT, Channel.GAZE_UP)
-_LIPS_APART = (Channel.JAW_OPEN, Channel.UPPER_LIP_UP, Channel.LOWER_LIP_DOWN)
+_GAZE = np.array([Channel.GAZE_LEFT, Channel.GAZE_UP])
+_LIDS = np.array([Channel.BLINK_RIGHT, Channel.BLINK_LEFT])
+_LIPS_APART = np.array([Channel.JAW_OPEN, Channel.UPPER_LIP_UP, Channel.LOWER_LIP_DOWN])
 _POSE = (
     Channel.YAW, Channel.PITCH, Channel.ROLL,
     Channel.SHIFT_LEFT, Channel.SHIFT_UP, Channel.SHIFT_NEAR,
 )  # fmt: skip
 _UPPER_FACE = ("brows_up", "blink_right", "blink_left", "gaze_left", "gaze_up")
-_PUPPET = [*_POSE, *(Channel[name.upper()] for name in _UPPER_FACE)]
+_PUPPET = np.array([*_POSE, *(Channel[name.upper()] for name in _UPPER_FACE)])
 # What the renderer can show; radians and centimetres.
 SOFT_LIMITS = {
     Channel.GAZE_LEFT: 0.28,
@@ -88,7 +89,7 @@ def protect_closure(offsets: Floats, mouth: Floats) -> Floats:
     gap = float(mouth[Channel.UPPER_LIP_UP] + mouth[Channel.LOWER_LIP_DOWN])
     share = min(max(gap / _PARTED_CM, 0.0), 1.0)
     kept = offsets.copy()
-    kept[list(_LIPS_APART)] *= share
+    kept[_LIPS_APART] *= share
     return kept
 
 
@@ -174,11 +175,11 @@ class Acting:
         mouth, brows, eyes = (float(value) for value in self._strengths.advance())
         acted[MOUTH] *= mouth
         acted[Channel.BROWS_UP] *= brows
-        acted[list(_GAZE)] *= eyes
+        acted[_GAZE] *= eyes
         scaled = self._emotion.advance().copy()
         scaled[MOUTH] *= min(mouth * self._strength, MAX_STRENGTH)
         scaled[Channel.BROWS_UP] *= brows
-        scaled[[Channel.BLINK_RIGHT, Channel.BLINK_LEFT]] *= eyes
+        scaled[_LIDS] *= eyes
         acted += protect_closure(scaled, acted[MOUTH])
         acted += self._pose.advance() + self._gesture_now() + self._left_over
         if cue.pose is not None:
