@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.api import Picture
-from engine.portrait.fields import Rigid
+from engine.portrait.fields import Box, Rigid, Spread
 from engine.portrait.landmarks import Floats
 from engine.portrait.rig import Aperture
 
@@ -23,8 +23,9 @@ _DISTANCES = ((np.arange(256) - _EDGE_ZERO) / _EDGE_SCALE).astype(np.float32)
 _COVERS = np.clip(_DISTANCES + np.float32(_OVERLAP_PIXELS), 0, 1)
 _OPENINGS = (np.clip(0.5 - _DISTANCES, 0, 1) * 255 + 0.5).astype(np.uint8)
 _FIRST_CLOSED = int(np.argmax(_DISTANCES >= -_OVERLAP_PIXELS))
+_FIRST_HIDDEN = int(np.argmax(_COVERS >= 1))
 
-Layers: TypeAlias = Callable[[Floats, Floats], Picture]  # edge distances to colour
+Layers: TypeAlias = Callable[[Box, Floats, Floats], Picture]  # edge distances in a part to colour
 Finish: TypeAlias = Callable[[Picture, Picture], Picture]  # lips and their opening to a mouth
 
 
@@ -95,9 +96,13 @@ class ApertureLayer:
         )
         nearer = cv2.max(upper_in, lower_in)
         if behind.layers and nearer.min() < _FIRST_CLOSED:
-            inside = behind.layers(_read(upper_in, _DISTANCES), _read(lower_in, _DISTANCES))
-            painted = _blend(painted, inside, _read(lower_in, _COVERS))
-        painted = _blend(upper, painted, _read(upper_in, _COVERS))
+            part = Box(*cv2.boundingRect((nearer < _FIRST_HIDDEN).view(np.uint8)))
+            there = part.rows, part.columns
+            inside = behind.layers(
+                part, _read(upper_in[there], _DISTANCES), _read(lower_in[there], _DISTANCES)
+            )
+            _blend(painted[there], inside, _read(lower_in[there], _COVERS), painted[there])
+        _blend(upper, painted, _read(upper_in, _COVERS), painted)
         if behind.finish:
             painted = behind.finish(painted, np.asarray(cv2.LUT(nearer, _OPENINGS), np.uint8))
         left, top = self.box.left + place.carried[0], self.box.top + place.carried[1]
@@ -123,21 +128,22 @@ class _Sheet:
         distance = np.pad(distance, around, mode="edge")
         # Colour, and distance inside the edge, of the box and a margin.
         self._skin = np.ascontiguousarray(np.concatenate([colour, distance[..., None]], -1))
-        ys, xs = np.mgrid[: box.height, : box.width].astype(np.float32)
-        self._pixels = np.stack([xs + before, ys + above], -1)
-        self._places = np.empty_like(self._pixels)
+        rows, columns = aperture.upper.grid
+        self._spread = Spread((rows, columns), aperture.upper.step, (before, above))
+        self._cells = slice(0, rows), slice(0, columns)
         self._slid = np.empty((box.height, box.width, 4), np.uint8)
         self._colour = np.empty((box.height, box.width, 3), np.uint8)
         self._inside: NDArray[np.uint8] = np.empty((box.height, box.width), np.uint8)
 
     def slide(self, back: Floats) -> tuple[Picture, NDArray[np.uint8]]:
-        """The sheet in its place: colour [height, width, 3], and bytes of the distance inside."""
-        height, width = self._inside.shape
-        cv2.resize(back, (width, height), dst=self._places, interpolation=cv2.INTER_LINEAR)
-        cv2.add(self._places, self._pixels, dst=self._places)
+        """The sheet in its place: colour [height, width, 3], and bytes of the distance inside.
+
+        What is returned is overwritten by the next call.
+        """
+        self._spread.displace(back)
         cv2.remap(
             self._skin,
-            self._places,
+            self._spread.places(*self._cells),
             _NO_MAP,
             cv2.INTER_LINEAR,
             dst=self._slid,
@@ -157,6 +163,6 @@ def _read(distance: NDArray[np.uint8], table: Floats) -> Floats:
     return np.asarray(cv2.LUT(distance, table), np.float32)
 
 
-def _blend(front: Picture, behind: Picture, cover: Floats) -> Picture:
-    """`front` where `cover` [height, width] is one, `behind` where it is zero."""
-    return np.asarray(cv2.blendLinear(front, behind, cover, 1 - cover), np.uint8)
+def _blend(front: Picture, behind: Picture, cover: Floats, into: Picture) -> None:
+    """Put `front` where `cover` [height, width] is one, `behind` where it is zero."""
+    cv2.blendLinear(front, behind, cover, 1 - cover, dst=into)

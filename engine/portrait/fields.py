@@ -7,6 +7,7 @@ holds them on a coarse grid as a linear basis, so that one frame costs a small m
 from dataclasses import dataclass
 from typing import Self
 
+import cv2
 import numpy as np
 
 from engine.portrait.geometry import Doubles
@@ -101,6 +102,38 @@ class Patch:
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
         return self.box.height // self.step, self.box.width // self.step
+
+
+class Spread:
+    """Displacements of a grid become places of every pixel. Holds scratch memory only."""
+
+    def __init__(self, grid: tuple[int, int], step: int, origin: tuple[int, int] = (0, 0)) -> None:
+        """The box' first pixel has the place `origin` (x, y)."""
+        self._step = step
+        rows, columns = np.mgrid[-1 : grid[0] + 1, -1 : grid[1] + 1].astype(np.float32)
+        middle = np.float32((step - 1) / 2)
+        # One more grid point on each side, so that places go on evenly to the border.
+        self._rest = np.stack([columns, rows], -1) * np.float32(step) + middle
+        self._rest += np.array(origin, np.float32)
+        self._coarse = np.empty_like(self._rest)
+        self._fine = np.empty(self._rest.size * step**2, np.float32)
+
+    def displace(self, back: Floats) -> None:
+        """Take displacements [rows, columns, 2] of the grid, in pixels."""
+        cv2.copyMakeBorder(back, 1, 1, 1, 1, cv2.BORDER_REPLICATE, dst=self._coarse)
+        self._coarse += self._rest
+
+    def places(self, rows: slice, columns: slice) -> Floats:
+        """Where the pixels of some cells of the grid come from, [height, width, 2].
+
+        What is returned is overwritten by the next call.
+        """
+        step = self._step
+        part = self._coarse[rows.start : rows.stop + 2, columns.start : columns.stop + 2]
+        height, width = part.shape[0] * step, part.shape[1] * step
+        fine = self._fine[: height * width * 2].reshape(height, width, 2)
+        cv2.resize(part, (width, height), dst=fine, interpolation=cv2.INTER_LINEAR)
+        return fine[step:-step, step:-step]
 
 
 def grid_places(box: Box, step: int) -> Doubles:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.api import Picture
-from engine.portrait.fields import Patch
+from engine.portrait.fields import Patch, Spread
 from engine.portrait.landmarks import Floats
 
 _BAND = 14  # rows of the grid in a band
@@ -35,29 +35,27 @@ class HeadLayer:
     def __init__(self, cutout: Picture, plate: Picture, patch: Patch) -> None:
         """`cutout` [height, width, 4] and `plate` [height, width, 3] of the patch' box."""
         self._cutout, self._plate, self._patch = cutout, plate, patch
-        height, width = plate.shape[:2]
-        ys, xs = np.mgrid[:height, :width].astype(np.float32)
-        self._pixels = np.stack([xs, ys], -1)
+        self._spread = Spread(patch.grid, patch.step)
         moving = _moving(cutout, patch)
         starts = range(0, patch.grid[0], _BAND)
         self._bands = [
             _band((start, min(start + _BAND, patch.grid[0])), moving, patch.step)
             for start in starts
         ]
-        most = (_BAND + 2) * patch.step * width
+        most = _BAND * patch.step * plate.shape[1]
         self._scratch = {size: np.empty(most * size, np.uint8) for size in (1, 3, 4)}
-        self._map_scratch = np.empty(most * 2, np.float32)
 
     def paint(self, frame: Picture, back: Floats) -> None:
         """Paint into `frame` [height, width, 3] of the box, which shows the still.
 
         `back` [rows, columns, 2] is the backward displacement on the patch' grid.
         """
+        self._spread.displace(back)
         reach = int(np.ceil(cv2.norm(back, cv2.NORM_INF))) + 1
         for number, band in enumerate(self._bands):
             columns = self._columns(number, reach)
             if columns is not None:
-                self._paint(frame, back, band.rows, columns)
+                self._paint(frame, band.rows, columns)
 
     def _columns(self, number: int, reach: int) -> Span | None:
         """The columns of a band that a person may show in who moves by up to `reach` pixels."""
@@ -72,16 +70,17 @@ class HeadLayer:
             min(width, max(span[1] for span in spans) + reach),
         )
 
-    def _paint(self, frame: Picture, back: Floats, rows: Span, columns: Span) -> None:
-        top, bottom = (row * self._patch.step for row in rows)
-        part = np.s_[top:bottom, slice(*columns)]
-        size = (bottom - top, columns[1] - columns[0])
+    def _paint(self, frame: Picture, rows: Span, columns: Span) -> None:
+        step = self._patch.step
+        part = np.s_[rows[0] * step : rows[1] * step, slice(*columns)]
+        size = ((rows[1] - rows[0]) * step, columns[1] - columns[0])
         warped, behind, cover = (
             self._scratch[channels][: size[0] * size[1] * channels].reshape(*size, channels)
             for channels in (4, 3, 1)
         )
-        places = self._displaced(back, rows, columns)
-        cv2.add(places, self._pixels[part], dst=places)
+        cells = slice(columns[0] // step, -(-columns[1] // step))
+        places = self._spread.places(slice(*rows), cells)
+        places = places[:, columns[0] - cells.start * step : columns[1] - cells.start * step]
         border = cv2.BORDER_REPLICATE
         cv2.remap(self._cutout, places, _NO_MAP, cv2.INTER_LINEAR, dst=warped, borderMode=border)
         cv2.extractChannel(warped, 3, dst=cover)
@@ -91,23 +90,6 @@ class HeadLayer:
         front = frame[part]
         cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, dst=front)
         cv2.add(front, behind, dst=front)
-
-    def _displaced(self, back: Floats, rows: Span, columns: Span) -> Floats:
-        """The displacement [height, width, 2] of each pixel of a band."""
-        step, grid = self._patch.step, self._patch.grid
-        # One more grid point on each side, so that a cut changes nothing.
-        upper, lower = max(0, rows[0] - 1), min(grid[0], rows[1] + 1)
-        left = max(0, columns[0] // step - 1)
-        right = min(grid[1], -(-columns[1] // step) + 1)
-        height, width = (lower - upper) * step, (right - left) * step
-        full = self._map_scratch[: height * width * 2].reshape(height, width, 2)
-        cv2.resize(
-            back[upper:lower, left:right], (width, height), dst=full, interpolation=cv2.INTER_LINEAR
-        )
-        return full[
-            (rows[0] - upper) * step : (rows[1] - upper) * step,
-            columns[0] - left * step : columns[1] - left * step,
-        ]
 
 
 def _moving(cutout: Picture, patch: Patch) -> NDArray[np.bool_]:

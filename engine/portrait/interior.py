@@ -38,15 +38,20 @@ class MouthInterior:
     down: Floats  # [2] the jaw's way in the still, a unit vector
     shadow_pixels: float  # how far the upper lip's shadow reaches
 
-    def paint(self, skull: Floats, jaw: Floats, upper: Floats, lower: Floats) -> Picture:
-        """The open mouth [height, width, 3] under lips whose edges lie `upper` and `lower` away.
+    def paint(
+        self, part: Box, motion: tuple[Floats, Floats], edges: tuple[Floats, Floats]
+    ) -> Picture:
+        """A part [height, width, 3] of the open mouth.
 
-        `skull` [2, 3] places what is fixed to the skull, `jaw` [2] is the jaw's way in pixels.
+        `motion` is the skull's [2, 3] and the jaw's way [2] in pixels; `edges` are how far the
+        upper and the lower lip's edges lie away from each pixel of the part.
         """
-        painted = _place(self.cavity, _moved(skull, 0.5 * jaw), cv2.BORDER_REPLICATE)
+        skull, jaw = motion
+        painted = _place(self.cavity, _moved(skull, 0.5 * jaw), part, cv2.BORDER_REPLICATE)
         for layer, share in ((self.tongue, _TONGUE_SHARE), (self.lower_teeth, 1.0)):
-            painted = _over(_place(layer, _moved(skull, share * jaw)), painted)
-        painted = _over(_place(self.upper_teeth, skull), painted)
+            painted = _over(_place(layer, _moved(skull, share * jaw), part), painted)
+        painted = _over(_place(self.upper_teeth, skull, part), painted)
+        upper, lower = edges
         shade = np.clip(-upper / self.shadow_pixels, 0, 1) * 0.45 + 0.55
         shade *= np.clip(-lower / (0.5 * self.shadow_pixels), 0, 1) * 0.25 + 0.75
         light = 1 - (1 - shade)[..., None] * _SHADOW_TINT
@@ -228,9 +233,10 @@ def _layer(painted: Floats) -> Picture:
     return np.asarray(np.clip(painted * (1, 1, 1, 255) + 0.5, 0, 255), np.uint8)
 
 
-def _place(layer: Picture, affine: Floats, border: int = cv2.BORDER_CONSTANT) -> Picture:
-    size = (layer.shape[1], layer.shape[0])
-    placed = cv2.warpAffine(layer, affine, size, flags=cv2.INTER_LINEAR, borderMode=border)
+def _place(layer: Picture, affine: Floats, part: Box, border: int = cv2.BORDER_CONSTANT) -> Picture:
+    """A part of a layer that `affine` [2, 3] moves."""
+    way, size = _moved(affine, np.array([-part.left, -part.top])), (part.width, part.height)
+    placed = cv2.warpAffine(layer, way, size, flags=cv2.INTER_LINEAR, borderMode=border)
     return np.asarray(placed, np.uint8)
 
 

@@ -62,16 +62,21 @@ def lips_mask(points: Doubles) -> Picture:
     return _polygon(points, (UPPER_LIP_OUTER, LOWER_LIP_OUTER))
 
 
-def paste_cover(opening: Floats) -> Floats:
-    """How much of the painted mouth is shown, 0..1 [128, 128], for an opening of that kind.
+def paste_cover(
+    opening: Floats, rows: slice = slice(0, CROP_PIXELS), columns: slice = slice(0, CROP_PIXELS)
+) -> Floats:
+    """How much of the painted mouth is shown, 0..1, for an opening [128, 128] of that kind.
 
     It reaches a little over the lips, and grows with the opening: nothing pops when lips part.
+    What is returned are the `rows` and `columns` of the crop.
     """
-    blurred = opening
+    top, left = (max(0, part.start - COVER_REACH) for part in (rows, columns))
+    blurred = opening[top : rows.stop + COVER_REACH, left : columns.stop + COVER_REACH]
     for _ in range(2):
         size = (_COVER_PIXELS, _COVER_PIXELS)
         blurred = np.asarray(cv2.blur(blurred, size, borderType=cv2.BORDER_CONSTANT), np.float32)
-    return np.asarray(np.minimum(blurred * np.float32(_COVER_GAIN), 1) * _fade())
+    shown = blurred[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    return np.asarray(np.minimum(shown * np.float32(_COVER_GAIN), 1) * _fade()[rows, columns])
 
 
 @cache

@@ -52,6 +52,7 @@ _OPEN_SHARE = 0.01  # of the crop: two or three millimetres between the lips
 _TRIALS = 4  # of each way to run the network
 # Lips that rest on each other, a line of half a pixel, are not painted, and then more and more, so
 # that nothing pops. Covers of the painting at its most, where a crop pixel is at least a box pixel.
+_RESTING = 128  # half a pixel in a mask
 _SHUT_COVER, _PARTED_COVER = 0.185, 0.45
 _MOST_SHUT, _MOST_PARTED = 0.5, 0.9  # in small faces, where that line looks wide
 _HOPELESS = 3.0  # times slower at the first run than the best way so far
@@ -146,12 +147,14 @@ class MouthPainter:
         `mask` [height, width] is 255 between the lips; `skull` [2, 3] is the head's motion in
         the box' own pixels.
         """
+        if mask.max() <= _RESTING:
+            return lips
         place = self._place(box, skull)
         opening = np.float32(1 / 255) * cut_crop(mask, place).astype(np.float32)
         around = _around(opening)
         if around is None:
             return lips
-        cover = paste_cover(opening)[*around]
+        cover = paste_cover(opening, *around)
         cover *= _parted(float(cover.max()), place)
         if not cover.any():
             return lips

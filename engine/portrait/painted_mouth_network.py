@@ -4,6 +4,7 @@ A network with few people to learn from blurs what it cannot foresee: where teet
 only what is soft (light, cavity, tongue, rims) and says where drawn teeth stand (`teeth.py`).
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -122,7 +123,7 @@ class Sketcher(nn.Module):
 
     def folded(self, blocks: Tensor, half_seen: Tensor, quarter_seen: Tensor) -> Sketch:
         """The same from blocks [batch, 64, ..] of 4 x 4 pixels to some [batch, 40, ..] of 2 x 2."""
-        relu = functional.relu
+        relu = partial(functional.relu, inplace=True)  # of what nobody else sees
         half = relu(self.first(blocks))
         deep = relu(self.to_16(half)) + quarter_seen
         for layer in self.deep:

@@ -6,12 +6,13 @@ A `MouthPainter`, where there is one, paints the opening of the mouth and the ri
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import cos, sin
 
 import numpy as np
 
 from engine.api import Picture
 from engine.portrait.acting import NEAR_SCALE
-from engine.portrait.aperture_layer import ApertureLayer, Behind, Place
+from engine.portrait.aperture_layer import ApertureLayer, Behind, Layers, Place
 from engine.portrait.bending import Bending
 from engine.portrait.channels import CHANNELS, SHAPE, SHAPE_CHANNELS, Channel
 from engine.portrait.eyeball import Eyeball
@@ -42,15 +43,19 @@ class Scene:
 
 def rigid_motion(motion: Floats, rig: Rig) -> Rigid:
     """The head motion of a motion vector [20], in the still's pixels."""
-    yaw, pitch, roll = np.clip(
-        motion[[Channel.YAW, Channel.PITCH, Channel.ROLL]], -_TURN_LIMIT, _TURN_LIMIT
+    yaw, pitch, roll = (
+        min(max(float(motion[angle]), -_TURN_LIMIT), _TURN_LIMIT)
+        for angle in (Channel.YAW, Channel.PITCH, Channel.ROLL)
     )
-    cos, sin = np.cos, np.sin
-    about_x = np.array([[1, 0, 0], [0, cos(pitch), sin(pitch)], [0, -sin(pitch), cos(pitch)]])
-    about_y = np.array([[cos(yaw), 0, sin(yaw)], [0, 1, 0], [-sin(yaw), 0, cos(yaw)]])
-    about_z = np.array([[cos(roll), -sin(roll), 0], [sin(roll), cos(roll), 0], [0, 0, 1]])
-    flip = np.array([1, -1, -1])
-    turn = about_z @ about_y @ about_x * flip[:, None] * flip
+    (cx, sx), (cy, sy), (cz, sz) = ((cos(angle), sin(angle)) for angle in (pitch, yaw, roll))
+    # Roll after yaw after pitch, each about its axis, in picture axes: y and z point the other way.
+    turn = np.array(
+        [
+            [cz * cy, cz * sy * sx + sz * cx, sz * sx - cz * sy * cx],
+            [-sz * cy, cz * cx - sz * sy * sx, sz * sy * cx + cz * sx],
+            [sy, -cy * sx, cy * cx],
+        ]
+    )
     scale = 1 + NEAR_SCALE * motion[Channel.SHIFT_NEAR]
     shift = np.array([motion[Channel.SHIFT_LEFT], -motion[Channel.SHIFT_UP], 0])
     return Rigid((turn * scale).astype(np.float32), (shift * rig.pixels_per_cm).astype(np.float32))
@@ -103,8 +108,7 @@ class Renderer:
         shown = [self._mouth(jaw_cm, places[0].skull)]
         gaze = motion[_GAZE]
         for eyeball, place in zip(self._eyeballs, places[1:], strict=True):
-            ball = eyeball.paint(gaze, place.skull)
-            shown.append(Behind(lambda *_, ball=ball: ball))
+            shown.append(Behind(_looking(eyeball, gaze, place.skull)))
         return shown
 
     def _mouth(self, jaw_cm: float, skull: Floats) -> Behind:
@@ -112,4 +116,8 @@ class Renderer:
         if self._painter is not None:
             return Behind(finish=partial(self._painter.over, box=rig.mouth.box, skull=skull))
         down = skull[:, :2] @ mouth.down * jaw_cm * rig.pixels_per_cm
-        return Behind(lambda upper, lower: mouth.paint(skull, down, upper, lower))
+        return Behind(lambda part, *edges: mouth.paint(part, (skull, down), edges))
+
+
+def _looking(eyeball: Eyeball, gaze: Floats, skull: Floats) -> Layers:
+    return lambda part, *_: eyeball.paint(part, gaze, skull)

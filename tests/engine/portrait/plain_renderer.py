@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.api import Picture
 from engine.portrait.channels import SHAPE, Channel
-from engine.portrait.fields import Patch, Rigid
+from engine.portrait.fields import Box, Patch, Rigid
 from engine.portrait.interior import EyeInterior
 from engine.portrait.landmarks import Floats
 from engine.portrait.renderer import Scene, rigid_motion
@@ -65,7 +65,8 @@ def render(scene: Scene, motion: Floats) -> Picture:
     down = skull[:, :2] @ scene.mouth.down * max(float(motion[Channel.JAW_OPEN]), 0.0)
 
     def mouth(upper: Floats, lower: Floats) -> Picture:
-        return scene.mouth.paint(skull, down * rig.pixels_per_cm, upper, lower)
+        whole = Box(0, 0, rig.mouth.box.width, rig.mouth.box.height)
+        return scene.mouth.paint(whole, (skull, down * rig.pixels_per_cm), (upper, lower))
 
     _aperture(scene, frame, rig.mouth, (shape, rigid, carried), mouth)
     blinks = motion[[Channel.BLINK_RIGHT, Channel.BLINK_LEFT]]

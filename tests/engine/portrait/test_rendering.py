@@ -14,9 +14,9 @@ from engine.portrait.renderer import Renderer, Scene
 from tests.engine.portrait import plain_renderer
 
 SPOKEN_FRAMES = 25
-WARPED_SHARE = 1.3  # pixels that are looked for, of those in a frame: grids and sheets count
+WARPED_SHARE = 1.25  # pixels that are looked for, of those in a frame: grids and sheets count
 WARPS = 2 * 7 + 4 + 2 * 3 + 2 + 4  # seven patches twice, bands of the head, sheets, eyes; spare
-SPARE_BYTES = 700_000  # that a frame may take besides its pixels
+SPARE_BYTES = 400_000  # that a frame may take besides its pixels
 
 
 def spoken_motion() -> list[Floats]:
