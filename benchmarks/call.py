@@ -132,6 +132,7 @@ class Watching:
     keeps_film: bool = True
     decodes: bool = True  # a companion that only fills the server need not
     relay: Relay | None = None  # through which everything goes
+    camera: MediaStreamTrack | None = None  # that films the visitor
 
 
 class Call:
@@ -141,7 +142,7 @@ class Call:
         pictures = PromptPictures(watching.keeps_film, watching.decodes)
         self.notes = Notes(Microphone(samples), pictures)
         self._url = url
-        self._relay = watching.relay
+        self._relay, self._camera = watching.relay, watching.camera
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._control = self._peer.createDataChannel("control")
         self._first_picture = asyncio.Event()
@@ -150,7 +151,8 @@ class Call:
     async def connect(self, avatar: str | None) -> None:
         """Offer, and take the answer. Raises `CallError`."""
         sound = self._peer.addTransceiver(self.notes.microphone, direction="sendrecv")
-        face = self._peer.addTransceiver("video", direction="recvonly")
+        direction = "recvonly" if self._camera is None else "sendrecv"
+        face = self._peer.addTransceiver(self._camera or "video", direction=direction)
         able = RTCRtpReceiver.getCapabilities("video")
         assert able is not None
         face.setCodecPreferences([codec for codec in able.codecs if codec.mimeType == _VP8])

@@ -1,0 +1,51 @@
+"""A camera's call against one without, on a real server with the fake engine behind it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.camera import SwayingCamera, measure, sway_degrees
+from benchmarks.process_times import cpu_s
+from streamer.stamped import loading_stamped
+from tests.benchmarks.test_latency import serving_url
+from tests.fakes import FakeEngine
+
+TICKS_PER_S = 100
+
+
+def test_a_head_rests_before_it_sways() -> None:
+    assert [sway_degrees(time_s) for time_s in (-3.0, -0.5, 0.0)] == [0, 0, 0]
+    swayed = [sway_degrees(frame / 30) for frame in range(300)]
+    assert 5 < max(swayed) < 8
+    assert np.abs(np.diff(swayed)).max() < 1.5
+
+
+async def test_a_camera_says_when_it_sent_what() -> None:
+    camera = SwayingCamera(np.full((64, 64, 3), 200, np.uint8))
+    frames = [await camera.recv() for _ in range(3)]
+    assert [frame.pts for frame in frames] == [0, 3000, 6000]
+    assert len(camera.sway.values) == 3
+    assert (np.diff(camera.sway.times_s) > 0).all()
+
+
+def test_processor_time_is_that_of_a_whole_family(tmp_path: Path) -> None:
+    for number, parent, ticks in ((10, 1, 200), (11, 10, 50), (12, 11, 25), (13, 1, 999)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        rest = [str(parent), *["0"] * 9, str(ticks), "25"]
+        (folder / "stat").write_text(f"{number} (a (b) c) S {' '.join(rest)} 0 0\n")
+    (tmp_path / "self").mkdir()
+    assert cpu_s(10, tmp_path, TICKS_PER_S) == pytest.approx((200 + 50 + 25 + 3 * 25) / 100)
+    assert cpu_s(99, tmp_path, TICKS_PER_S) == 0
+
+
+@pytest.mark.slow
+async def test_both_calls_are_measured(tmp_path: Path) -> None:
+    async with serving_url(tmp_path, loading_stamped(FakeEngine, is_benchmark=True)) as url:
+        numbers = await measure(None, url, 2.0)
+    for kind in ("alone", "camera"):
+        assert numbers[f"{kind}_mic_to_lips_ms"] is not None
+        assert numbers[f"{kind}_frames_per_s"] is not None
+    assert numbers["camera_to_head_ms"] is None, "the fake engine paints no face"
+    assert numbers["added_ms"] is None
