@@ -5,13 +5,14 @@ changes nothing.
 """
 
 from dataclasses import dataclass, field
-from math import exp, tanh
+from math import exp
 
 import numpy as np
 
 from engine.config import TIMING
 from engine.direction import MAX_STRENGTH, Direction, Pose, PuppetFrame
 from engine.portrait.channels import CHANNELS, MOUTH, Channel
+from engine.portrait.geometry import Doubles
 from engine.portrait.landmarks import Floats
 from engine.repertoire import Gesture, repertoire
 from engine.script import Cue, Script
@@ -47,6 +48,7 @@ SOFT_LIMITS = {
     Channel.CORNERS_UP: 0.8,
 }
 _KNEE = 0.75  # of a limit: below it nothing changes
+_MOST = np.array(list(SOFT_LIMITS.values()))
 
 _MOUTH, _BROWS, _EYES = range(3)
 
@@ -73,12 +75,17 @@ def named_channels(offsets: dict[str, float]) -> Floats:
 
 def soften(motion: Floats) -> Floats:
     """Bring channels back to what can be shown, smoothly: the further out, the less is gained."""
-    for channel, limit in SOFT_LIMITS.items():
-        value, knee = float(motion[channel]), _KNEE * limit
-        if abs(value) > knee:
-            room = limit - knee
-            motion[channel] = np.copysign(knee + room * tanh((abs(value) - knee) / room), value)
+    channels = list(SOFT_LIMITS)
+    motion[channels] = soft_limit(motion[channels], _MOST)
     return motion
+
+
+def soft_limit(values: Floats | Doubles, limits: Doubles) -> Doubles:
+    """Values [..., channels] below three quarters of their limits as they are, else nearer."""
+    knee, room = _KNEE * limits, (1 - _KNEE) * limits
+    beyond = np.maximum(np.abs(values) - knee, 0)
+    near = np.minimum(np.abs(values), knee)
+    return np.asarray(np.copysign(near + room * np.tanh(beyond / room), values))
 
 
 def protect_closure(offsets: Floats, mouth: Floats) -> Floats:

@@ -73,16 +73,18 @@ def read_face(face: Face, solver: PoseSolver, width: int, height: int) -> FaceRe
     place = posed.pose[:3, :3] @ PIVOT_CM + posed.pose[:3, 3]
     vector[[Channel.SHIFT_LEFT, Channel.SHIFT_UP]] = place[:2]
     vector[Channel.SHIFT_NEAR] = -place[2]  # the distance
-    for channel, corners, lids in zip(
-        (Channel.BLINK_RIGHT, Channel.BLINK_LEFT), _CORNERS, _LIDS, strict=True
-    ):
-        vector[channel] = _opening(posed.mesh, corners, lids)
+    vector[[Channel.BLINK_RIGHT, Channel.BLINK_LEFT]] = eye_openings(posed.mesh)
     vector[[Channel.GAZE_LEFT, Channel.GAZE_UP]] = _gaze(face.points, posed.angles)
     return FaceReading(vector)
 
 
+def eye_openings(mesh: Doubles) -> tuple[float, float]:
+    """Height over width of the person's right and left eye, of a pose-free mesh [468, 3]."""
+    right, left = (_opening(mesh, *eye) for eye in zip(_CORNERS, _LIDS, strict=True))
+    return right, left
+
+
 def _opening(mesh: Doubles, corners: tuple[int, int], lids: tuple[tuple[int, int], ...]) -> float:
-    """Height of an eye over its width."""
     width = float(np.linalg.norm(mesh[corners[0]] - mesh[corners[1]]))
     heights = [mesh[upper, 1] - mesh[lower, 1] for upper, lower in lids]
     return float(np.mean(heights)) / width

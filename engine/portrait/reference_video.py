@@ -22,12 +22,15 @@ from engine.film_reader import (
     open_film,
     upright_pictures,
 )
-from engine.portrait.acting import PITCH_SHOWN, YAW_SHOWN, soften
-from engine.portrait.channels import CHANNELS, MOUTH, Channel
+from engine.portrait.acting import soften
+from engine.portrait.channels import MOUTH, Channel
+from engine.portrait.engine import PortraitAvatar
 from engine.portrait.face_reading import FaceReading, read_face
 from engine.portrait.framing import faces_everywhere
 from engine.portrait.geometry import Canonical, Doubles, PoseSolver
 from engine.portrait.landmarks import Face, FaceLandmarker
+from engine.portrait.renderer import Renderer
+from engine.portrait.response import HEAD, LIDS, Response
 from engine.portrait.seamless import Loop, smooth_without_lag
 from engine.portrait.watcher import FaceFollower
 from engine.script import Motion
@@ -39,7 +42,6 @@ _CUT_SHARE = 0.35  # of the face's size, by which no head moves between two pict
 _REST_SHARE = 0.15  # of the frames, those with the smallest opening, are the closed mouth
 _OPEN_EYES = 70  # per cent: eyes at rest are open, however often somebody blinks
 _PROPORTIONS = (0.7, 1.4)  # further apart no two faces are, landmarks err
-_LIDS = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
 _SHIFTS = [Channel.SHIFT_LEFT, Channel.SHIFT_UP, Channel.SHIFT_NEAR]
 _LIPS = [Channel.UPPER_LIP_UP, Channel.LOWER_LIP_DOWN]
 
@@ -58,7 +60,7 @@ class ReferenceVideo:
         opening = self.measures[:, _LIPS].sum(axis=1)
         closed = opening <= np.quantile(opening, _REST_SHARE)
         rest[MOUTH] = np.median(self.measures[closed][:, MOUTH], axis=0)
-        rest[_LIDS] = np.percentile(self.measures[:, _LIDS], _OPEN_EYES, axis=0)
+        rest[LIDS] = np.percentile(self.measures[:, LIDS], _OPEN_EYES, axis=0)
         return FaceReading(rest)
 
 
@@ -102,24 +104,32 @@ def drive_avatar(video: ReferenceVideo, avatar: Avatar, *, is_own: bool) -> Driv
     rest = video.rest
     if is_own:
         absolute = own.vector.copy()
-        absolute[[*_SHIFTS, *_LIDS]] = rest.vector[[*_SHIFTS, *_LIDS]]
+        absolute[[*_SHIFTS, *LIDS]] = rest.vector[[*_SHIFTS, *LIDS]]
         absolute[MOUTH] = rest.vector[MOUTH]
         rest = FaceReading(absolute)
     motion = np.stack([FaceReading(one).channels_from(rest) for one in video.measures])
     if not is_own:
         motion[:, MOUTH] *= _proportion(own, rest, Channel.MOUTH_WIDE)
         motion[:, Channel.BROWS_UP] *= _proportion(own, rest, Channel.BROWS_UP)
-    motion[:, Channel.YAW] /= YAW_SHOWN
-    motion[:, Channel.PITCH] /= PITCH_SHOWN
-    moved = [channel for channel in range(CHANNELS) if channel not in _LIDS]
-    motion[:, moved] = smooth_without_lag(motion[:, moved])
-    return Driver(np.stack([soften(one) for one in motion]))
+    response = _response_of(avatar, own)
+    openings = video.measures[:, LIDS] / np.maximum(rest.vector[LIDS], 1e-3)
+    motion[:, LIDS] = response.lowered(openings)
+    steady = smooth_without_lag(motion)
+    steady[:, HEAD] = response.turned(steady, steady[:, LIDS].mean(axis=1))
+    steady[:, LIDS] = motion[:, LIDS]  # no blink is too quick
+    return Driver(np.stack([soften(one) for one in steady]))
 
 
 def _proportion(own: FaceReading, other: FaceReading, channel: Channel) -> np.float32:
     """How much larger the portrait has it than the driver."""
     ratio = own.vector[channel] / max(float(other.vector[channel]), 1e-3)
     return np.float32(np.clip(ratio, *_PROPORTIONS))
+
+
+def _response_of(avatar: Avatar, own: FaceReading) -> Response:
+    if not isinstance(avatar, PortraitAvatar):
+        return Response.usual(own.vector[HEAD])
+    return Response.of(Renderer(avatar.scene, avatar.mouth_painter).render, Canonical.load())
 
 
 def _reading_of(still: Picture) -> FaceReading:
