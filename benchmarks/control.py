@@ -36,6 +36,7 @@ class BlinkTiming:
 
     driver_blinks: int
     found: int
+    prompt: int  # of those found, within one frame
     latest_frames: int  # by which a found one differs most
 
 
@@ -79,7 +80,8 @@ def blink_timing(driver: Floats, output: Floats) -> BlinkTiming:
     wanted, got = blink_frames(driver[:count]), blink_frames(output[:count])
     apart = [min((abs(frame - other) for other in got), default=count) for frame in wanted]
     found = [frames for frames in apart if frames <= _SAME_BLINK_FRAMES]
-    return BlinkTiming(len(wanted), len(found), max(found, default=0))
+    prompt = sum(frames <= 1 for frames in found)
+    return BlinkTiming(len(wanted), len(found), prompt, max(found, default=0))
 
 
 def loudness(samples: Samples, frames: int) -> Floats:

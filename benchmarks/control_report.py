@@ -5,57 +5,80 @@ from frames. Contact sheets show faces of others: keep them out of the repositor
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmarks.control import Following
-from benchmarks.control_takes import STRENGTHS, ControlStudio, DrivenTake
+from benchmarks.control_sheet import direction_sheet
+from benchmarks.control_takes import STRENGTHS, Axis, ControlStudio, DrivenTake
 from benchmarks.harness import Value
-from engine.api import Picture
+from benchmarks.tracking import FilmError
+from engine.api import AvatarError, Picture
+from engine.film_reader import DriverError
 
 FEW, MANY = 2, 8
-_THUMB_PIXELS = 160
 _FOLLOWS, _DROP, _BLINK_FRAMES, _SEAM = 0.95, 0.03, 1, 1.5  # goals
 
 
 def report(corpus: Path, out: Path, *, is_quick: bool) -> dict[str, Value | Mapping[str, Value]]:
-    """Film, measure, draw, print a table; returns the numbers of the last line."""
+    """Film, measure, draw, print a table; returns the numbers of the last line.
+
+    A film that nobody can be followed in is named and left out. Raises `DriverError` if none is
+    left.
+    """
     out.mkdir(parents=True, exist_ok=True)
     studio = ControlStudio(corpus, out / "scenes")
-    takes = []
     print(
-        f"{'driver':32} {'yaw':>6} {'pitch':>6} {'lids':>6} {'lag':>4} {'blinks':>7} "
-        f"{'lips':>13} {'seam':>5}"
+        f"{'driver':32} {'yaw':>6} {'of':>5} {'pitch':>6} {'of':>5} {'lids':>6} {'lag':>4} "
+        f"{'blinks':>7} {'of':>3} {'lips':>13} {'seam':>5}"
     )
-    for name in studio.drivers(FEW if is_quick else MANY):
-        takes.append(studio.drive(name))
-        print(_line(takes[-1]), flush=True)
+    takes = list(_takes(studio, FEW if is_quick else MANY))
+    if not takes:
+        raise DriverError(f"{corpus}: no film in which somebody can be followed")
+    trembling = studio.trembling_degrees()
     openings = studio.openings()
     _save_sheet([row for take in takes for row in take.rows], out / "driven.png")
     _save_sheet([pictures for _, pictures, _ in openings], out / "strength.png")
+    _save_sheet(direction_sheet(studio), out / "direction.png")
     _save_curves(takes, out / "curves.png")
     _save_openings([(strength, parts) for strength, _, parts in openings], out / "opening.png")
     numbers = _numbers(takes, [parts for _, _, parts in openings])
+    numbers |= {"still_yaw_degrees": trembling[0], "still_pitch_degrees": trembling[1]}
     print(f"pictures: {out}", file=sys.stderr)
     return numbers
 
 
+def _takes(studio: ControlStudio, most: int) -> Iterator[DrivenTake]:
+    for name in studio.drivers(most):
+        try:
+            take = studio.drive(name)
+        except (AvatarError, FilmError) as error:
+            print(f"{name:32} left out: {error}", flush=True)
+            continue
+        print(_line(take), flush=True)
+        yield take
+
+
 def _line(take: DrivenTake) -> str:
-    angles = [f"{one.correlation:6.3f}" if one else "     -" for one in _followed(take)]
-    lags = [one.lag_frames for one in _followed(take) if one]
-    blinks = f"{take.blinks.found}/{take.blinks.driver_blinks}±{take.blinks.latest_frames}"
+    angles = [_of(take.yaw), _of(take.pitch), f"{take.lids.correlation:6.3f}"]
+    lags = [one.lag_frames for one in _followed(take)]
+    prompt, same = take.blinks.prompt, take.same_blinks.prompt
+    blinks = f"{prompt}/{take.blinks.driver_blinks} {same:3}"
     lips = f"{take.lips_alone:.2f} -> {take.lips_driven:.2f}"
     lag = max(lags, key=abs, default=0)
-    return f"{take.name:32} {' '.join(angles)} {lag:4} {blinks:>7} {lips:>13} {take.seam:5.2f}"
+    return f"{take.name:32} {' '.join(angles)} {lag:4} {blinks:>11} {lips:>13} {take.seam:5.2f}"
 
 
-def _followed(take: DrivenTake) -> tuple[Following | None, ...]:
-    return take.yaw, take.pitch, take.lids
+def _of(axis: Axis | None) -> str:
+    return f"{axis.found.correlation:6.3f} {axis.ceiling:5.3f}" if axis else f"{'-':>6} {'-':>5}"
+
+
+def _followed(take: DrivenTake) -> tuple[Following, ...]:
+    return *(axis.found for axis in (take.yaw, take.pitch) if axis), take.lids
 
 
 def _numbers(
@@ -67,14 +90,16 @@ def _numbers(
     blinks = sum(take.blinks.driver_blinks for take in takes)
     numbers: dict[str, Value | Mapping[str, Value]] = {
         "drivers": len(takes),
-        "yaw_correlation": _median([one.correlation for one in yaws]),
-        "pitch_correlation": _median([one.correlation for one in pitches]),
+        "yaw_correlation": _median([one.found.correlation for one in yaws]),
+        "yaw_ceiling": _median([one.ceiling for one in yaws]),
+        "pitch_correlation": _median([one.found.correlation for one in pitches]),
+        "pitch_ceiling": _median([one.ceiling for one in pitches]),
         "lids_correlation": _median([take.lids.correlation for take in takes]),
-        "largest_lag_frames": max(
-            abs(one.lag_frames) for take in takes for one in _followed(take) if one
-        ),
+        "largest_lag_frames": max(abs(one.lag_frames) for take in takes for one in _followed(take)),
         "blinks": blinks,
         "blinks_found": sum(take.blinks.found for take in takes),
+        "blinks_prompt": sum(take.blinks.prompt for take in takes),
+        "blinks_prompt_ceiling": sum(take.same_blinks.prompt for take in takes),
         "blink_latest_frames": max(take.blinks.latest_frames for take in takes),
         "lips_drop": round(drop, 3),
         "loop_seam": round(float(np.median([take.seam for take in takes])), 3),
@@ -93,12 +118,8 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _save_sheet(rows: Sequence[Sequence[Picture]], path: Path) -> None:
-    size = (_THUMB_PIXELS, _THUMB_PIXELS)
-    lines = [
-        np.concatenate([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in row], axis=1)
-        for row in rows
-    ]
-    Image.fromarray(np.concatenate(lines).astype(np.uint8)).save(path)
+    lines = [np.concatenate(row, axis=1) for row in rows]
+    Image.fromarray(np.concatenate(lines)).save(path)
 
 
 def _save_curves(takes: Sequence[DrivenTake], path: Path) -> None:

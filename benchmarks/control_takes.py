@@ -1,10 +1,11 @@
 """Portraits that are told what to do, filmed for `benchmarks.control`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from benchmarks.control import (
@@ -16,11 +17,11 @@ from benchmarks.control import (
     opening_range,
     seam_ratio,
 )
-from benchmarks.curves import Floats
-from benchmarks.tracking import Film, Track, watched
+from benchmarks.tracking import Film, Track, Watcher
 from engine.api import Avatar, Engine, Picture, PortraitOptions, Samples, StreamOptions
 from engine.config import TIMING
 from engine.direction import LIMITS, Direction
+from engine.portrait.channels import CHANNELS
 from engine.portrait.engine import load_engine
 from engine.portrait.reference_video import ReferenceVideo, drive_avatar, read_reference_video
 from engine.portrait.seamless import Loop
@@ -30,10 +31,25 @@ from engine.training.corpus import TalkingClip, read_corpus
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 COLUMNS = 8
+THUMB_PIXELS = 160
 _PORTRAIT, _SIZE = "astronaut", 384
 _LEAST_S, _MOST_S = 6.0, 12.0
+_MOST_FRAMES = round(_MOST_S * TIMING.frame_rate_hz)
 _SHORT_FRAMES, _LOOPS = 50, 4  # of a driver that is shorter than the sound
 _MOVES_DEGREES = 1.5  # a head whose angle strays less has nothing to be followed in
+_TILT_DEGREES, _SHRINK = 5.0, 0.93  # as which a film is looked at a second time
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How one angle of the driver is followed, and how alike the landmarks find it to itself.
+
+    `ceiling` compares the film with the same film tilted and made a little smaller: what differs is
+    the trembling of the landmarks, which a portrait shows too, and once more.
+    """
+
+    found: Following
+    ceiling: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +59,11 @@ class DrivenTake:
     name: str
     driver: Track
     output: Track
-    yaw: Following | None  # None: the driver hardly moves so
-    pitch: Following | None
+    yaw: Axis | None  # None: the driver hardly moves so
+    pitch: Axis | None
     lids: Following
     blinks: BlinkTiming
+    same_blinks: BlinkTiming  # found again in the film itself, looked at a second time
     lips_alone: float  # correlation with the sound's level, without the film
     lips_driven: float
     seam: float
@@ -64,14 +81,29 @@ class ControlStudio:
 
     def film(
         self, samples: Samples, script: Script | None = None, direction: Direction | None = None
-    ) -> list[Picture]:
-        """The frames of a sound, spoken as directed."""
+    ) -> Iterator[Picture]:
+        """The frames of a sound, spoken as directed, one after the other."""
         options = StreamOptions(seed=1, badge=False, script=script)
         stream = self._engine.open(self.avatar, options)
         stream.direct(direction or Direction())
-        units = stream.push(samples) + stream.flush()
+        size = TIMING.samples_per_frame
+        for first in range(0, len(samples), size):
+            for unit in stream.push(samples[first : first + size]):
+                yield unit.picture
+        for unit in stream.flush():
+            yield unit.picture
         stream.close()
-        return [unit.picture for unit in units]
+
+    def shot(self, direction: Direction, gesture: str | None = None, frame: int = 2) -> Picture:
+        """A small picture of one frame in silence, as directed, badge and all."""
+        stream = self._engine.open(self.avatar, StreamOptions(seed=3))
+        stream.direct(direction)
+        if gesture is not None:
+            stream.gesture(gesture)
+        frames = frame + 1 + stream.look_ahead_frames
+        units = stream.push(np.zeros(frames * TIMING.samples_per_frame, np.float32))
+        stream.close()
+        return _thumb(units[frame].picture)
 
     def speech(self, frames: int) -> Samples:
         """A held-out voice, said again from its beginning as long as needed."""
@@ -88,35 +120,43 @@ class ControlStudio:
         return list(chosen.values())[:most]
 
     def drive(self, name: str) -> DrivenTake:
-        """Let one film drive the portrait, and measure both."""
+        """Let one film drive the portrait, and measure both. Raises `FilmError`, `DriverError`."""
         path = self._corpus / f"{name}.mp4"
-        count = round(_MOST_S * TIMING.frame_rate_hz)
-        pictures = list(Film(path).pictures(count))
-        driver = watched(pictures)
-        samples = self.speech(len(pictures))
+        driver, again, row = _looked_at_twice(Film(path).pictures(_MOST_FRAMES))
+        samples = self.speech(len(driver.seen))
         video = read_reference_video(path, _MOST_S)
         script = Script(driver=drive_avatar(video, self.avatar, is_own=False))
-        driven = self.film(samples, script)
-        output = watched(driven)
+        output, driven = _looked_at(self.film(samples, script))
+        alone, _ = _looked_at(self.film(samples))
+        tracks = driver, again, output
         return DrivenTake(
             name,
             driver,
             output,
-            _within(driver.angles[:, 0], output.angles[:, 0], LIMITS["yaw"][1]),
-            _within(driver.angles[:, 1], output.angles[:, 1], LIMITS["pitch"][1]),
-            following(driver.eyes, output.eyes),
-            blink_timing(driver.eyes, output.eyes),
-            lips_follow(watched(self.film(samples)), samples),
+            _axis(tracks, 0),
+            _axis(tracks, 1),
+            following(driver.lids, output.lids),
+            blink_timing(driver.lids, output.lids),
+            blink_timing(driver.lids, again.lids),
+            lips_follow(alone, samples),
             lips_follow(output, samples),
             self._seam(replace(video, measures=video.measures[:_SHORT_FRAMES])),
-            (_picked(pictures), _picked(driven)),
+            (row, driven),
         )
+
+    def trembling_degrees(self) -> tuple[float, float]:
+        """How far yaw and pitch of a head that is held still seem to stray while it speaks."""
+        still = np.zeros(CHANNELS, np.float32)
+        script = Script(driver=lambda _: still)
+        track, _ = _looked_at(self.film(self.speech(_MOST_FRAMES), script))
+        yaw, pitch = np.degrees(track.angles[:, :2].std(axis=0))
+        return float(yaw), float(pitch)
 
     def _seam(self, short: ReferenceVideo) -> float:
         loop = Loop(_SHORT_FRAMES)
         frames = _LOOPS * _SHORT_FRAMES
         script = Script(driver=drive_avatar(short, self.avatar, is_own=False))
-        angles = watched(self.film(self.speech(frames), script)).angles
+        angles = _looked_at(self.film(self.speech(frames), script))[0].angles
         places = np.array([loop.place(frame) for frame in range(frames)])
         steps = np.sign(np.diff(places))
         turns = np.flatnonzero((steps[1:] != steps[:-1]) & (steps[1:] != 0)) + 1
@@ -127,8 +167,9 @@ class ControlStudio:
         samples = self.speech(150)
         found = []
         for strength in STRENGTHS:
-            pictures = self.film(samples, direction=Direction(strength=strength))
-            found.append((strength, _picked(pictures), opening_range(watched(pictures))))
+            directed = self.film(samples, direction=Direction(strength=strength))
+            track, row = _looked_at(directed)
+            found.append((strength, row, opening_range(track)))
         return found
 
 
@@ -136,15 +177,51 @@ def _avatar(engine: Engine) -> Avatar:
     return engine.prepare(bundled_portraits()[_PORTRAIT], PortraitOptions(size=_SIZE))
 
 
-def _within(driver: Floats, output: Floats, limit_degrees: float) -> Following | None:
-    """Follow where the driver's head is within what a portrait can show."""
-    count = min(len(driver), len(output))
-    driver, output = driver[:count], output[:count]
-    inside = np.abs(driver - np.median(driver)) <= np.radians(limit_degrees)
+def _axis(tracks: tuple[Track, Track, Track], number: int) -> Axis | None:
+    """Follow one angle where all of the driver's are within what a portrait can show."""
+    count = min(len(track.seen) for track in tracks)
+    apart = np.degrees(tracks[0].angles[:count] - np.median(tracks[0].angles[:count], axis=0))
+    inside = (np.abs(apart) <= [LIMITS[name][1] for name in ("yaw", "pitch", "roll")]).all(axis=1)
+    driver, again, output = (track.angles[:count, number] for track in tracks)
     if np.degrees(driver[inside].std()) < _MOVES_DEGREES:
         return None
-    whole = following(driver, output)
-    return Following(following(driver[inside], output[inside]).correlation, whole.lag_frames)
+    alike = following(driver[inside], output[inside]).correlation
+    ceiling = following(driver[inside], again[inside]).correlation
+    return Axis(Following(alike, following(driver, output).lag_frames), ceiling)
+
+
+def _looked_at(pictures: Iterable[Picture]) -> tuple[Track, list[Picture]]:
+    """Measures of a film, and a row of small pictures of it."""
+    watcher, thumbs = Watcher(), list[Picture]()
+    for picture in pictures:
+        watcher.look(picture)
+        thumbs.append(_thumb(picture))
+    return watcher.track(), _picked(thumbs)
+
+
+def _looked_at_twice(pictures: Iterable[Picture]) -> tuple[Track, Track, list[Picture]]:
+    """The same, and measures of the film as it is tilted and made smaller."""
+    again = Watcher()
+
+    def shown() -> Iterator[Picture]:
+        for picture in pictures:
+            again.look(_tilted(picture))
+            yield picture
+
+    track, row = _looked_at(shown())
+    return track, again.track(), row
+
+
+def _tilted(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), _TILT_DEGREES, _SHRINK)
+    moved = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
+
+
+def _thumb(picture: Picture) -> Picture:
+    size = (THUMB_PIXELS, THUMB_PIXELS)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _picked(pictures: Sequence[Picture]) -> list[Picture]:

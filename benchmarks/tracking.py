@@ -18,10 +18,11 @@ from benchmarks.curves import Floats
 from benchmarks.measures import flicker
 from engine.api import Picture
 from engine.portrait.channels import MOUTH, Channel, measure_shape
+from engine.portrait.face_reading import eye_openings
 from engine.portrait.geometry import Canonical, PoseSolver
 from engine.portrait.landmarks import Face, FaceLandmarker, Region, cut_region
 
-TRACK_VERSION = 2  # of what is kept in files; raise it when measuring changes
+TRACK_VERSION = 3  # of what is kept in files; raise it when measuring changes
 
 _PRESENT = 0.5
 _LIDS = ((159, 145, 33, 133), (386, 374, 362, 263))  # upper, lower, corners
@@ -47,7 +48,8 @@ class Track:
 
     seen: NDArray[np.bool_]  # [frames]
     shape: Floats  # [frames, 10] absolute measures in centimetres, in the order of `Channel`
-    eyes: Floats  # [frames] height over width
+    eyes: Floats  # [frames] height over width, as they look in the picture
+    lids: Floats  # [frames] the same with the head's pose taken out: a turned eye is no wide one
     angles: Floats  # [frames, 3] yaw, pitch, roll in radians
     upper: Floats  # [frames, points, 3] brows and upper lids in centimetres, head pose taken out
     bones: Floats  # [frames, 5, 2] points that no expression moves; place, size and tilt taken out
@@ -85,6 +87,7 @@ class Track:
 class _Look:
     shape: Floats
     eyes: float
+    lids: float
     angles: Floats
     upper: Floats
     bones: Floats
@@ -137,6 +140,7 @@ class Watcher:
             np.array(self._seen),
             np.stack([look.shape for look in looks]),
             np.array([look.eyes for look in looks]),
+            np.array([look.lids for look in looks]),
             np.stack([look.angles for look in looks]),
             np.stack([look.upper for look in looks]),
             np.stack([look.bones for look in looks]),
@@ -160,6 +164,7 @@ class Watcher:
         return _Look(
             measure_shape(posed.mesh),
             eye_opening(points),
+            float(np.mean(eye_openings(posed.mesh))),
             np.array(posed.angles),
             posed.mesh[list(_UPPER_FACE)],
             normal_bones(points),

@@ -30,7 +30,7 @@ def eyes(*blinks: int) -> Floats:
 def test_blinks_are_found_in_the_frame_in_which_the_eyes_shut() -> None:
     assert blink_frames(eyes(10, 55)) == [9, 54]
     timing = blink_timing(eyes(10, 55, 80), eyes(11, 55))
-    assert (timing.driver_blinks, timing.found, timing.latest_frames) == (3, 2, 1)
+    assert (timing.driver_blinks, timing.found, timing.prompt, timing.latest_frames) == (3, 2, 2, 1)
 
 
 def test_a_squint_is_no_blink_and_one_that_flutters_is_one() -> None:

@@ -50,7 +50,7 @@ def track(opening: Floats, *, flicker: float = 0.01, upper: float = 0.1) -> Trac
     seen, still = np.ones(frames, bool), np.zeros(frames, bool)
     bones = np.zeros((frames, 5, 2))
     return Track(
-        seen, shape, eyes, angles, face, bones, np.zeros(frames), still, np.full(3, flicker)
+        seen, shape, eyes, eyes, angles, face, bones, np.zeros(frames), still, np.full(3, flicker)
     )
 
 
