@@ -8,6 +8,7 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from streamer.errors import RefusedError
 
@@ -66,7 +67,7 @@ async def read_form(request: Request, limit_bytes: int, max_files: int = 1) -> F
 
 @asynccontextmanager
 async def _in_time() -> AsyncIterator[None]:
-    """A client that sends a byte now and then must not hold a request open for ever."""
+    """A client may neither hold a request open for ever nor, by leaving, be taken for a fault."""
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             yield
@@ -76,6 +77,9 @@ async def _in_time() -> AsyncIterator[None]:
             "too_slow",
             f"body not complete: expected all of it within {BODY_WITHIN_S:.0f} s",
         ) from error
+    except ClientDisconnect as error:
+        message = "body not complete: the client left"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "incomplete_body", message) from error
 
 
 def _too_large(count_bytes: int, limit_bytes: int) -> RefusedError:

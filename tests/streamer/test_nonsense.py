@@ -1,8 +1,10 @@
 """Whatever strangers send is refused with a reason: 4xx or 503, never a failure of ours."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -89,21 +91,18 @@ async def test_headers_of_any_kind(http: httpx.AsyncClient, value: str) -> None:
         assert is_refusal(answer), (name, answer.text)
 
 
-async def test_a_body_that_never_ends_is_given_up(
-    app: FastAPI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.05)
-
-    sent: list[dict[str, object]] = []
-    pieces = [{"type": "http.request", "body": b"v", "more_body": True}]
+async def post_in_pieces(app: FastAPI, *pieces: dict[str, object]) -> list[dict[str, Any]]:
+    """What is answered to an offer of which no more comes than `pieces`."""
+    sent: list[dict[str, Any]] = []
+    coming = list(pieces)
 
     async def receive() -> dict[str, object]:
-        if pieces:
-            return dict(pieces.pop())
+        if coming:
+            return coming.pop(0)
         await asyncio.sleep(30)
         return {}
 
-    async def send(message: dict[str, object]) -> None:
+    async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     scope = {
@@ -115,8 +114,28 @@ async def test_a_body_that_never_ends_is_given_up(
         "client": ("127.0.0.1", 1),
     }
     await app(scope, receive, send)  # type: ignore[arg-type]
-    assert sent[0]["status"] == 408
-    assert b"too_slow" in bytes(sent[1]["body"])  # type: ignore[call-overload]
+    return sent
+
+
+BEGINNING = {"type": "http.request", "body": b"v", "more_body": True}
+
+
+async def test_a_body_that_never_ends_is_given_up(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.05)
+    head, body = await post_in_pieces(app, BEGINNING)
+    assert head["status"] == 408
+    assert b"too_slow" in body["body"]
+
+
+async def test_a_client_that_leaves_within_its_body_is_no_fault_of_ours(
+    app: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    head, body = await post_in_pieces(app, BEGINNING, {"type": "http.disconnect"})
+    assert head["status"] == 400
+    assert b"incomplete_body" in body["body"]
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 async def test_more_uploads_than_anyone_could_prepare(
