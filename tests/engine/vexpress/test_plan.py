@@ -12,6 +12,7 @@ from engine.vexpress.metering import MemoryMeter, count_flops, measure
 from engine.vexpress.pipeline import Manner
 from engine.vexpress.plan import (
     PlannedClip,
+    Stage,
     clip_bytes,
     describe,
     peak_bytes,
@@ -99,24 +100,29 @@ def clip(
     )
 
 
+@pytest.fixture(scope="module")
+def published() -> dict[str, Stage]:
+    """The stages of 44 frames."""
+    return {stage.name: stage for stage in plan_stages(clip(44))}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_the_published_model_is_planned() -> None:
-    stages = {stage.name: stage for stage in plan_stages(clip(44))}
-    unet = stages["unet: with conditions"]
+def test_the_published_model_is_planned(published: dict[str, Stage]) -> None:
+    unet = published["unet: with conditions"]
     assert (unet.takes, unet.calls) == ((1, 4, 24, 32, 32), 50)
     assert unet.flops == pytest.approx(24 * 50 * 266.8e9, rel=0.05)  # a quarter of 512 and less
     assert unet.weight_bytes == 2 * (909_120_004 + 454_417_600)
-    assert stages["unet: without"].flops < unet.flops
-    assert stages["vae: decode"].calls == 44
-    assert stages["reference net"].calls == 1
-    assert (stages["guider"].takes[2], stages["guider"].calls) == (1, 1)  # the face stays
-    together = peak_bytes(list(stages.values()), one_at_a_time=False)
-    alone = peak_bytes(list(stages.values()), one_at_a_time=True)
+    assert published["unet: without"].flops < unet.flops
+    assert published["vae: decode"].calls == 44
+    assert published["reference net"].calls == 1
+    assert (published["guider"].takes[2], published["guider"].calls) == (1, 1)  # the face stays
+    together = peak_bytes(list(published.values()), one_at_a_time=False)
+    alone = peak_bytes(list(published.values()), one_at_a_time=True)
     assert unet.weight_bytes < alone < together
-    lines = describe(list(stages.values()), 5 * MIB)
-    assert len(lines) == len(stages) + 2
-    assert f"{total_flops(list(stages.values())) / 1e12:.1f} TFLOP" in lines[-1]
+    lines = describe(list(published.values()), 5 * MIB)
+    assert len(lines) == len(published) + 2
+    assert f"{total_flops(list(published.values())) / 1e12:.1f} TFLOP" in lines[-1]
     assert "5 MiB of main memory for the clip" in lines[-1]
 
 
@@ -142,10 +148,12 @@ def test_latents_of_a_streamed_clip_take_the_same_whatever_its_length() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_no_guidance_halves_the_work_and_more_frames_at_once_take_memory() -> None:
+def test_no_guidance_halves_the_work_and_more_frames_at_once_take_memory(
+    published: dict[str, Stage],
+) -> None:
     stages = {stage.name: stage for stage in plan_stages(clip(20, 1.0, frames_per_vae_call=4))}
     assert "unet: without" not in stages
     assert stages["unet: with conditions"].takes[2] == 20
     assert stages["vae: decode"].calls == 5
-    one = {stage.name: stage for stage in plan_stages(clip(20, 1.0))}["vae: decode"]
-    assert stages["vae: decode"].working_bytes == pytest.approx(4 * one.working_bytes, rel=0.05)
+    one_bytes = published["vae: decode"].working_bytes
+    assert stages["vae: decode"].working_bytes == pytest.approx(4 * one_bytes, rel=0.05)
