@@ -1,8 +1,9 @@
 // @ts-check
-/** One WebRTC call, from the offer to the end. Signalling is a single POST; nothing trickles. */
+/** One WebRTC call, from the offer to the end. The offer waits for nothing: candidates follow it. */
 import { Control } from "./control.js";
-import { askForLowDelay, connected, gathered, sendCamera } from "./peer.js";
+import { askForLowDelay, connected, sendCamera } from "./peer.js";
 import { closeSession, interruptSession, openSession } from "./sessions.js";
+import { Trickle } from "./trickle.js";
 
 /**
  * @typedef {object} MediaHandlers
@@ -13,6 +14,7 @@ import { closeSession, interruptSession, openSession } from "./sessions.js";
 
 export class Call {
   #peer;
+  #trickle;
   #control;
   #handlers;
   #audio;
@@ -29,14 +31,14 @@ export class Call {
   constructor(network, microphone, handlers) {
     this.#handlers = handlers;
     this.#peer = new RTCPeerConnection(network);
+    this.#trickle = new Trickle(this.#peer);
     this.#control = new Control(this.#peer.createDataChannel("control"), {
       ...handlers,
       onNotice: (notice) => this.#notice(notice),
       onLost: (problem) => this.#isClosed || handlers.onLost(problem),
     });
     const [track] = microphone?.getAudioTracks() ?? [];
-    const direction = track ? "sendrecv" : "recvonly";
-    this.#audio = this.#peer.addTransceiver(track ?? "audio", { direction });
+    this.#audio = this.#peer.addTransceiver(track ?? "audio", { direction: track ? "sendrecv" : "recvonly" });
     // Both ways from the beginning: a camera may come and go without another offer.
     this.#video = this.#peer.addTransceiver("video", { direction: "sendrecv" });
     this.#peer.addEventListener("track", (event) => this.#receive(event));
@@ -47,12 +49,11 @@ export class Call {
   /** Offer the call and take the answer. @param {string | null} avatarId @param {string} [former]  ticket of a call to go on with */
   async open(avatarId, former) {
     await this.#peer.setLocalDescription();
-    await gathered(this.#peer);
-    const offer = this.#peer.localDescription?.sdp ?? "";
-    const { path, answer, ticket } = await openSession(avatarId, offer, former);
+    const { path, answer, ticket, tag } = await openSession(avatarId, this.#trickle.offer, former);
     [this.#path, this.#ticket] = [path, ticket];
-    if (this.#isClosed) await closeSession(path); // hung up while the answer was on its way
-    else await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
+    if (this.#isClosed) return await closeSession(path); // hung up while the answer was on its way
+    this.#trickle.begin(path, tag);
+    await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
   }
 
   /** Wait until sound and picture can flow. Throws a `Problem` when they cannot soon. */
@@ -116,6 +117,7 @@ export class Call {
   async close(grace_s) {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#trickle.end();
     this.#control.close();
     // The server first: it takes a peer that vanishes for a session that has ended by itself.
     if (this.#path) await closeSession(this.#path, grace_s);
@@ -142,8 +144,7 @@ export class Call {
   }
 
   #reportTransport() {
-    if (this.#isClosed) return;
     const { iceConnectionState, connectionState } = this.#peer;
-    this.#handlers.onTransport(iceConnectionState, connectionState);
+    if (!this.#isClosed) this.#handlers.onTransport(iceConnectionState, connectionState);
   }
 }

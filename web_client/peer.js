@@ -2,8 +2,6 @@
 /** What a call asks of the browser's peer connection. */
 import { Problem } from "./problem.js";
 
-/** Candidates that take longer than this are done without. */
-const GATHERING_LIMIT_MS = 500;
 /** A way that is not found within this time is looked for again. */
 const CONNECTING_LIMIT_MS = 5000;
 /** Of a camera: a face that is looked at by a program, in a small picture. */
@@ -22,18 +20,6 @@ export async function sendCamera(sender, camera) {
   const parameters = sender.getParameters();
   for (const encoding of parameters.encodings) encoding.maxBitrate = CAMERA_BITS_PER_S;
   await sender.setParameters(parameters).catch(() => undefined); // then at the browser's own rate
-}
-
-/** Wait for the candidates that come soon. @param {RTCPeerConnection} peer @returns {Promise<void>} */
-export function gathered(peer) {
-  return new Promise((resolve) => {
-    const finish = () => {
-      if (peer.iceGatheringState === "complete") resolve();
-    };
-    peer.addEventListener("icegatheringstatechange", finish);
-    window.setTimeout(resolve, GATHERING_LIMIT_MS);
-    finish();
-  });
 }
 
 /** Wait until media can flow. Throws a `Problem` when it cannot soon. @param {RTCPeerConnection} peer @returns {Promise<void>} */

@@ -3,7 +3,7 @@
 import { withToken } from "./access.js";
 import { request } from "./server.js";
 
-/** @typedef {{path: string, answer: string, ticket: string}} OpenedSession  the ticket takes the session back */
+/** @typedef {{path: string, answer: string, ticket: string, tag: string}} OpenedSession  the ticket takes the session back */
 
 /**
  * Offer a call to the server.
@@ -17,8 +17,21 @@ export async function openSession(avatarId, offer, ticket) {
   const query = avatarId === null || ticket ? "" : `?avatar=${encodeURIComponent(avatarId)}`;
   const headers = { "Content-Type": "application/sdp", ...(ticket && { "Reclaim-Token": ticket }) };
   const response = await request(`/v1/sessions${query}`, { method: "POST", headers, body: offer });
-  const [path, fresh] = ["Location", "Reclaim-Token"].map((name) => response.headers.get(name) ?? "");
-  return { path: path ?? "", ticket: fresh ?? "", answer: await response.text() };
+  const header = (/** @type {string} */ name) => response.headers.get(name) ?? "";
+  const [path, fresh, tag] = [header("Location"), header("Reclaim-Token"), header("ETag")];
+  return { path, ticket: fresh, tag, answer: await response.text() };
+}
+
+/**
+ * Tell of ways to this browser that were found after the offer. Without them there may still be one.
+ *
+ * @param {string} path
+ * @param {string} tag  of the answer
+ * @param {string} fragment
+ */
+export async function sendFragment(path, tag, fragment) {
+  const headers = withToken({ "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": tag });
+  await fetch(path, { method: "PATCH", headers, body: fragment }).catch(() => undefined);
 }
 
 /**

@@ -46,6 +46,28 @@ async def test_a_call_from_connect_to_disconnect(visits: Visits) -> None:
     assert visit.problems == []
 
 
+async def test_the_offer_waits_for_no_candidate_and_all_of_them_follow(visits: Visits) -> None:
+    visit = await visits()
+    sent: list[Response] = []
+
+    def note(response: Response) -> None:
+        sent.append(response)
+
+    visit.page.on("response", note)
+    await visit.connect()
+    fragment = ""
+    while "a=end-of-candidates" not in fragment:
+        await visit.page.wait_for_timeout(50)
+        patches = [each for each in sent if each.request.method == "PATCH"]
+        assert {each.status for each in patches} <= {204}
+        fragment = "".join(each.request.post_data or "" for each in patches)
+    assert "a=mid:0" in fragment
+    assert "a=candidate:" in fragment
+    await visit.page.click("#disconnect")
+    await visit.wait_for_status("Disconnected")
+    assert visit.problems == []
+
+
 async def test_the_next_call_waits_for_the_end_of_the_former(visits: Visits) -> None:
     visit = await visits()  # the server has room for one
     for _ in range(2):
