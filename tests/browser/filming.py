@@ -20,7 +20,7 @@ SETTLED_FRAMES = 8  # without sound before (and after): the lips have had time t
 # Every picture the browser presents is drawn to a canvas and kept as JPEG, together with the
 # loudness of what it plays at that moment and, if wanted, with what the camera shows just then.
 _FILM = """
-async ({seconds, pixels, with_camera}) => {
+async ({seconds, pixels, with_camera, least}) => {
   const video = document.getElementById("stage-video");
   const camera = document.createElement("video");
   if (with_camera) {
@@ -38,7 +38,8 @@ async ({seconds, pixels, with_camera}) => {
   const heard = new Float32Array(ear.fftSize);
   const begun_ms = performance.now();
   const pictures = [];
-  while (performance.now() < begun_ms + seconds * 1000) {
+  const lasts = (times) => performance.now() < begun_ms + times * seconds * 1000;
+  while (lasts(1) || (pictures.length < least && lasts(4))) {
     await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
     ear.getFloatTimeDomainData(heard);
     const level = Math.sqrt(heard.reduce((sum, value) => sum + value * value, 0) / heard.length);
@@ -82,9 +83,11 @@ class Film:
         return _all_around(self.level < LOUD / 2, before=SETTLED_FRAMES, after=SETTLED_FRAMES // 2)
 
 
-def film(page: Page, seconds: float, pixels: int = 384, *, with_camera: bool = False) -> Film:
-    """Watch and listen for a while."""
-    wish = {"seconds": seconds, "pixels": pixels, "with_camera": with_camera}
+def film(
+    page: Page, seconds: float, pixels: int = 384, *, with_camera: bool = False, least: int = 0
+) -> Film:
+    """Watch and listen for a while; up to four times as long until there are `least` pictures."""
+    wish = {"seconds": seconds, "pixels": pixels, "with_camera": with_camera, "least": least}
     found: list[Mapping[str, Any]] = page.evaluate(_FILM, wish)
     return Film(
         np.array([entry["at_ms"] / 1000 for entry in found]),
