@@ -38,7 +38,7 @@ from engine.portraits import bundled_portraits
 GOAL_ADDED_MS, GOAL_FRAMES_PER_S = 60.0, 25.0
 _FLAGS = ("--benchmark", "--timecode", "--no-admit-by-cost", "--seed", "1")
 _SHOWN = "hopper"  # before the camera; not the portrait that follows
-_WIDTH, _HEIGHT, _RATE_HZ = 640, 480, 30
+_WIDTH, _HEIGHT, _RATE_HZ = 480, 360, 25
 _STILL_S = 3.0  # before the sway, so that the rest can be learnt
 _SWAYS = ((0.45, 5.0), (1.1, 2.0))  # hertz and degrees: a head that tilts as people's do
 _CONNECT_WITHIN_S, _DRIVE_WITHIN_S = 15.0, 10.0
@@ -48,7 +48,7 @@ _ROLL = 2
 
 
 class SwayingCamera(MediaStreamTrack):
-    """A picture of a person that tilts about its middle, 30 times a second."""
+    """A picture of a person that tilts about its middle, in the size and rate of the page."""
 
     kind = "video"
 
