@@ -116,7 +116,7 @@ class Spread:
         self._rest = np.stack([columns, rows], -1) * np.float32(step) + middle
         self._rest += np.array(origin, np.float32)
         self._coarse = np.empty_like(self._rest)
-        self._fine = np.empty(self._rest.size * step**2, np.float32)
+        self._fine = np.empty(0, np.float32)  # as large as the largest part so far
 
     def displace(self, back: Floats) -> None:
         """Take displacements [rows, columns, 2] of the grid, in pixels."""
@@ -131,6 +131,8 @@ class Spread:
         step = self._step
         part = self._coarse[rows.start : rows.stop + 2, columns.start : columns.stop + 2]
         height, width = part.shape[0] * step, part.shape[1] * step
+        if self._fine.size < height * width * 2:
+            self._fine = np.empty(height * width * 2, np.float32)
         fine = self._fine[: height * width * 2].reshape(height, width, 2)
         cv2.resize(part, (width, height), dst=fine, interpolation=cv2.INTER_LINEAR)
         return fine[step:-step, step:-step]
