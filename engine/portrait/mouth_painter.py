@@ -51,10 +51,10 @@ WEIGHTS_PATH = Path(__file__).parents[1] / "weights" / "mouth.safetensors"
 _OPEN_SHARE = 0.01  # of the crop: two or three millimetres between the lips
 _TRIALS = 4  # of each way to run the network
 # Lips that rest on each other, a line of half a pixel, are not painted, and then more and more, so
-# that nothing pops. Covers of the painting at its most, where a crop pixel is at least a box pixel.
+# that nothing pops.
 _RESTING = 128  # half a pixel in a mask
-_SHUT_COVER, _PARTED_COVER = 0.185, 0.45
-_MOST_SHUT, _MOST_PARTED = 0.5, 0.9  # in small faces, where that line looks wide
+_SHUT_COVER = 0.185  # of the painting at its most, where a crop pixel is at least a box pixel
+_MOST_SHUT = 0.5  # in small faces, where that line looks wide
 _HOPELESS = 3.0  # times slower at the first run than the best way so far
 
 Way: TypeAlias = tuple[torch.dtype, torch.memory_format]
@@ -230,11 +230,13 @@ def _around(opening: Floats) -> Part | None:
 
 
 def _parted(cover: float, place: Floats) -> float:
-    """How far lips are parted, 0..1, whose painting covers them by `cover` at most."""
+    """What share of a painting that covers lips by `cover` at most is shown, 0..1.
+
+    At its most it then covers them evenly more, from nothing while they rest to all.
+    """
     box_pixels = min(float(np.sqrt(abs(np.linalg.det(place[:, :2])))), 1.0)  # of a crop pixel
     shut = min(_SHUT_COVER / box_pixels, _MOST_SHUT)
-    parted = min(_PARTED_COVER / box_pixels, _MOST_PARTED)
-    return min(max((cover - shut) / (parted - shut), 0.0), 1.0)
+    return max(cover - shut, 0.0) / (max(cover, shut) * (1 - shut))
 
 
 def _from(place: Floats, row: int, column: int) -> Floats:
