@@ -28,6 +28,7 @@ _REACH = 1 / 64  # radius of the guided filter, of the longest side
 _SMOOTHNESS = 1e-4  # of the guided filter: colours closer than its root are one surface
 _PURITY = 4  # power of the cover by which pixels lend their colour to mixed ones
 _HAZE = 0.08  # cover that is taken for nothing, and lack of it that is taken for all
+_WITHIN = 0.25  # what the network says at least, on average, of a hole that is none
 _MAX_SHARE = 0.985  # a matte that takes everything found no background
 
 
@@ -38,7 +39,7 @@ def person_matte(still: Picture, face: Face, finder: PersonFinder) -> Floats:
     """
     height, width = still.shape[:2]
     guess = finder.guess(still, face.points)
-    likely = _decide(still, guess)
+    likely = without_holes(_decide(still, guess), guess.mean)
     person = _largest_piece(likely)
     if person.mean() > _MAX_SHARE:
         return np.ones((height, width), np.float32)
@@ -96,6 +97,24 @@ def _decide(still: Picture, guess: Guess) -> Floats:
     decided = _TRUST * mean + (1 - _TRUST) * person
     known = (labels == cv2.GC_FGD) | (labels == cv2.GC_BGD)
     return _float(cv2.resize(_float(np.where(known, mean, decided)), (width, height)))
+
+
+def without_holes(likely: Floats, guess: Floats) -> Floats:
+    """Fill pieces of background inside the person [height, width] where the network doubts them.
+
+    Earrings and bright clothes have colours of the background, in GrabCut's eyes; what shows
+    between an arm and the body does not look like a person to the network.
+    """
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats((likely <= _LIKELY).astype(np.uint8))
+    height, width = likely.shape
+    filled = likely.copy()
+    for piece in range(1, count):
+        left, top, across, down, _ = (int(value) for value in stats[piece])
+        touches_edge = left == 0 or top == 0 or left + across == width or top + down == height
+        inside = pieces == piece
+        if not touches_edge and float(guess[inside].mean()) >= _WITHIN:
+            filled[inside] = 1
+    return filled
 
 
 def _largest_piece(likely: Floats) -> Floats:

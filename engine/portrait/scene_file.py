@@ -14,7 +14,7 @@ import numpy as np
 from engine.api import Picture, PortraitOptions
 from engine.portrait.renderer import Scene
 
-VERSION = 3  # raise it when preparation changes: older files are then never read again
+VERSION = 4  # raise it when preparation changes: older files are then never read again
 MAX_FILES = 64  # the least recently used go first
 
 

@@ -10,7 +10,7 @@ from engine.portrait.framing import Framed, frame_portrait
 from engine.portrait.geometry import PoseSolver
 from engine.portrait.inpaint import fill_hole
 from engine.portrait.landmarks import FaceLandmarker, Floats
-from engine.portrait.matte import person_colours, person_matte
+from engine.portrait.matte import person_colours, person_matte, without_holes
 from engine.portrait.prepare import Preparer
 from engine.portrait.renderer import Renderer
 
@@ -55,6 +55,18 @@ def test_colours_of_mixed_pixels_are_the_persons() -> None:
     still = (matte[..., None] * red + (1 - matte[..., None]) * blue).astype(np.uint8)
     found = person_colours(still, matte)
     assert np.abs(found[:, 28:].astype(int) - red).max() < 12
+
+
+def test_a_hole_that_the_network_doubts_is_filled() -> None:
+    """An earring is; what shows between arm and body, and what reaches the edge, is not."""
+    likely, guess = np.ones((40, 40), np.float32), np.ones((40, 40), np.float32)
+    for rows, seen in ((slice(5, 9), 0.5), (slice(15, 19), 0.02)):
+        likely[rows, 10:14], guess[rows, 10:14] = 0.2, seen
+    likely[30:, 20:24], guess[30:, 20:24] = 0.2, 0.5
+    filled = without_holes(likely, guess)
+    assert filled[5:9, 10:14].min() == 1
+    assert filled[15:19, 10:14].max() < 0.5
+    assert filled[30:, 20:24].max() < 0.5
 
 
 def test_the_own_background_stays(framed: Framed, matte: Floats) -> None:
