@@ -1,7 +1,8 @@
 """A visitor's camera: the newest picture in, what it shows of the person out to the stream.
 
 Nothing queues. While a picture is looked at only the newest one waits; a camera that is faster than
-the avatar is looked at as often as the avatar has frames.
+the avatar is looked at as often as the avatar has frames, and half as often while the machine has
+no time: lips come first.
 """
 
 import asyncio
@@ -25,6 +26,9 @@ from streamer.worker import Worker
 
 OFF_AFTER_S = 0.6  # without a picture
 LOOKED_AT_PIXELS = 480  # longest side
+_MEMORY = 0.1  # of what pictures took, the share of the newest: about ten count
+_LONGEST_S = 2 * TIMING.frame_s
+_EASY_SHARE = 0.6  # of a frame: pictures that take less are no burden any more
 
 
 class CameraState(StrEnum):
@@ -71,17 +75,31 @@ class CameraListener(Protocol):
 
 
 class Cadence:
-    """Lets through as many pictures a second as the avatar has frames."""
+    """Lets through as many pictures a second as the avatar has frames; half where they take long.
+
+    The portrait goes on in steps of its own from one picture to the next.
+    """
 
     def __init__(self) -> None:
-        self._due_s = 0.0
+        self._due_s = self._took_s = 0.0
+        self._every = 1
+
+    def took(self, seconds: float) -> None:
+        """Note how long a picture was on its way to the portrait."""
+        seconds = min(seconds, _LONGEST_S)  # a single one, such as the first, says little
+        self._took_s += (seconds - self._took_s) * _MEMORY
+        if self._took_s > TIMING.frame_s:
+            self._every = 2
+        elif self._took_s < _EASY_SHARE * TIMING.frame_s:
+            self._every = 1
 
     def lets(self, now_s: float) -> bool:
         """Whether a picture that comes now is looked at."""
         if now_s < self._due_s:
             return False
         # Due times stay on their grid, so that 30 pictures a second become 25, not 15.
-        self._due_s = max(self._due_s, now_s - TIMING.frame_s) + TIMING.frame_s
+        period_s = self._every * TIMING.frame_s
+        self._due_s = max(self._due_s, now_s - period_s) + period_s
         return True
 
 
@@ -177,6 +195,7 @@ class Puppetry:
         if self._waiting is not None:
             (frame, came_s), self._waiting = self._waiting, None
             self._is_looking = self._parts.eyes.post(self, partial(self._look, frame, came_s))
+        self._cadence.took(sight.took_s)
         self._listener.camera_took(sight.took_s)
         if self.state is not CameraState.OFF:  # else it came after the last picture was missed
             state = CameraState.DRIVING if sight.frame is not None else CameraState.LOOKING

@@ -123,6 +123,25 @@ def test_a_fast_camera_is_looked_at_as_often_as_the_avatar_has_frames() -> None:
     assert looked_at(10) == 20
 
 
+def test_a_machine_without_time_looks_half_as_often_until_it_has_some() -> None:
+    cadence = Cadence()
+
+    def looked_at(took_s: float, begin_s: float) -> int:
+        count = 0
+        for number in range(50):
+            if cadence.lets(begin_s + number / 25):
+                cadence.took(took_s)
+                count += 1
+        return count
+
+    assert looked_at(0.02, 0) >= 49
+    assert looked_at(0.09, 2) < 40, "it takes some pictures to be believed"
+    assert 24 <= looked_at(0.09, 4) <= 26
+    assert looked_at(0.03, 6) < 35, "neither a burden nor none"
+    looked_at(0.01, 8)
+    assert looked_at(0.01, 10) >= 49
+
+
 def test_large_pictures_are_made_small_and_small_ones_left() -> None:
     assert small_picture(picture(77, 1280, 720)).shape == (270, LOOKED_AT_PIXELS, 3)
     assert small_picture(picture(77, 720, 1280)).shape == (LOOKED_AT_PIXELS, 270, 3)
