@@ -24,7 +24,7 @@ def test_each_step_carries_its_own_cost() -> None:
 
 
 def test_an_engine_of_another_kind_has_a_total_only() -> None:
-    costs = engine_costs(FakeEngine(), 4.0, 128)
+    costs = engine_costs(FakeEngine(), np.full((8, 8, 3), 90, np.uint8), 4.0, 128)
     assert list(costs) == ["total"]
     assert len(costs["total"].wall_ms) == 4 * 25 - 25
 
