@@ -70,11 +70,7 @@ class SwayingCamera(MediaStreamTrack):
             self._begun_s = time.monotonic()
         await asyncio.sleep(max(0.0, self._begun_s + number / _RATE_HZ - time.monotonic()))
         degrees = sway_degrees(number / _RATE_HZ - _STILL_S)
-        turn = cv2.getRotationMatrix2D((_WIDTH / 2, _HEIGHT / 2), degrees, 1.0)
-        picture = cv2.warpAffine(
-            self._scene, turn, (_WIDTH, _HEIGHT), borderMode=cv2.BORDER_REPLICATE
-        )
-        frame = av.VideoFrame.from_ndarray(np.asarray(picture, np.uint8), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(self.picture(degrees), format="rgb24")
         frame.pts, frame.time_base = (
             number * VIDEO_CLOCK_RATE // _RATE_HZ,
             Fraction(VIDEO_TIME_BASE),
@@ -82,6 +78,13 @@ class SwayingCamera(MediaStreamTrack):
         self.sent_s.append(time.monotonic())
         self.degrees.append(degrees)
         return frame
+
+    def picture(self, degrees: float) -> Picture:
+        """The person tilted by an angle."""
+        turn = cv2.getRotationMatrix2D((_WIDTH / 2, _HEIGHT / 2), degrees, 1.0)
+        size = (_WIDTH, _HEIGHT)
+        turned = cv2.warpAffine(self._scene, turn, size, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(turned, np.uint8)
 
     @property
     def sway(self) -> Curve:

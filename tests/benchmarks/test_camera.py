@@ -1,12 +1,18 @@
 """A camera's call against one without, on a real server with the fake engine behind it."""
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from aiortc.codecs.vpx import Vp8Encoder, vp8_depayload
+from aiortc.jitterbuffer import JitterFrame
 
-from benchmarks.camera import SwayingCamera, measure, sway_degrees
+from benchmarks.call import Microphone, Notes
+from benchmarks.camera import Session, SwayingCamera, head_lag, measure, sway_degrees
 from benchmarks.process_times import cpu_s
+from engine.portraits import bundled_portraits
 from streamer.stamped import loading_stamped
 from tests.benchmarks.test_latency import serving_url
 from tests.fakes import FakeEngine
@@ -49,3 +55,27 @@ async def test_both_calls_are_measured(tmp_path: Path) -> None:
         assert numbers[f"{kind}_frames_per_s"] is not None
     assert numbers["camera_to_head_ms"] is None, "the fake engine paints no face"
     assert numbers["added_ms"] is None
+
+
+@pytest.mark.slow
+def test_a_portrait_that_follows_late_is_found_to_be_late() -> None:
+    """Not through a server: a film of the very head before the camera, 120 ms late."""
+    camera = SwayingCamera(bundled_portraits()["hopper"])
+    notes = Notes(Microphone(np.zeros(16, np.float32)))
+    encoder = Vp8Encoder()
+    for number in range(120):
+        time_s = number / 25
+        picture = camera.picture(sway_degrees(time_s))
+        camera.sent_s.append(time_s)
+        camera.degrees.append(sway_degrees(time_s))
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = number * 3600, Fraction(1, 90_000)
+        payloads, _ = encoder.encode(frame, number == 0)
+        data = b"".join(vp8_depayload(payload) for payload in payloads)
+        notes.pictures.film.append(JitterFrame(data, number))
+        notes.pictures.arrived_s.append(time_s + 0.12)
+        notes.shown.append((number, time_s + 0.12))
+    late_ms, alike = head_lag(Session(notes, 1.0, 4.5, None), camera)
+    assert late_ms == pytest.approx(120, abs=6)
+    assert alike is not None
+    assert alike > 0.98
