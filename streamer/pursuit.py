@@ -1,8 +1,11 @@
 """When an engine that falls behind should leave frames out instead of chasing them. Pure."""
 
 from collections import deque
+from statistics import median
 
 from engine.config import TIMING
+
+_DURATIONS = 3
 
 
 class Pursuit:
@@ -10,14 +13,14 @@ class Pursuit:
 
     An engine that shares its time among too many loses a little with every frame. Let alone it
     would paint pictures that come too late to be shown until nothing moves any more; begun again
-    near the present before the first of them it shows fewer pictures, evenly. The shorter of two
+    near the present before the first of them it shows fewer pictures, evenly. The median of three
     durations counts: one that only stumbled is fast afterwards and catches up by itself. Engines
     that finish frames in chunks are left alone: for them a new beginning is expensive.
     """
 
     def __init__(self, chunk_frames: int, now_s: float) -> None:
         self._is_nimble = chunk_frames == 1
-        self._took_s: deque[float] = deque(maxlen=2)
+        self._took_s: deque[float] = deque(maxlen=_DURATIONS)
         self._last_s = now_s
 
     def restart(self, now_s: float) -> None:
@@ -31,6 +34,6 @@ class Pursuit:
         """
         self._took_s.append(now_s - self._last_s)
         self._last_s = now_s
-        loses_s = min(self._took_s) - TIMING.frame_s
-        is_sure = self._is_nimble and len(self._took_s) == self._took_s.maxlen
+        loses_s = median(self._took_s) - TIMING.frame_s
+        is_sure = self._is_nimble and len(self._took_s) == _DURATIONS
         return is_sure and loses_s > 0 and needed_s + loses_s > limit_s

@@ -193,14 +193,15 @@ def test_an_engine_slower_than_real_time_never_stops_the_sound() -> None:
 
 @pytest.mark.parametrize(
     ("needs_s", "longest_s"),
-    [(0.042, 0.09), (0.05, 0.1), (0.06, 0.12), (0.08, 0.12), (0.1, 0.15), (0.13, 0.3)],
+    [(0.042, 0.09), (0.05, 0.1), (0.06, 0.12), (0.08, 0.12), (0.1, 0.15), (0.13, 0.17)],
 )
 def test_a_share_of_an_engine_that_is_too_small_is_spent_on_pictures_that_are_shown(
     needs_s: float, longest_s: float
 ) -> None:
     theatre = Theatre(Painter(needs_s=needs_s))
     theatre.run(START_S + 20)
-    assert np.diff(theatre.moved_s).max() < longest_s, "and 0.19 would be a freeze"
+    known_s = [at_s for at_s in theatre.moved_s if at_s > START_S + 1]
+    assert np.diff(known_s).max() < longest_s, "and 0.19 would be a freeze"
     assert len(theatre.moved_s) / 20 > 0.94 / needs_s
 
 
