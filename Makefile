@@ -118,6 +118,7 @@ $(CLIENTS_READY): $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS
 train-motion: $(VENV)/.ready-train
 	$(if $(CORPUS),,$(error name the corpus: make train-motion CORPUS=FOLDER))
 	$(BIN)/python -m engine.training.make_voices --out build/training/voices
+	$(BIN)/python -m engine.training.phones --corpus $(CORPUS) --out engine/weights/phones.safetensors
 	$(BIN)/python -m engine.training.motion --corpus $(CORPUS) \
 		--out engine/weights/motion.safetensors $(ARGS)
 

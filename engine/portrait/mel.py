@@ -1,7 +1,8 @@
 """Streaming log-mel features: what differs from how this voice sounds on average.
 
 Levelled by a running estimate of the speech level; the mean of each band over the speech so far is
-taken away, so that a voice, its microphone and its room are heard as any other.
+taken away, so that a voice, its microphone and its room are heard as any other. The bands that the
+phone network listens to are finer and only levelled.
 
 Windows of 25 ms every 10 ms, each ending with its hop: no future sample is looked at.
 """
@@ -32,6 +33,16 @@ _FLOOR_DB = -45.0  # below the typical band: weaker sound looks like silence
 _USUAL_COLOUR = (-0.3, -1.5)  # of the lowest and highest band, the mean over many voices
 _USUAL_HOPS = 50.0  # how many hops of speech that counts for
 _COLOUR_KEPT = 1 - 1 / 1000  # per spoken hop: forgotten in about ten seconds of speech
+
+PHONE_BANDS = 80
+_PHONE_LOW_HZ, _PHONE_HIGH_HZ = 40.0, 7600.0
+_PHONE_LINEAR_HZ, _PHONE_HZ_A_STEP = 1000.0, 200 / 3  # below, steps of the scale are even
+_PHONE_STEPS_AN_OCTAVE = 27 * np.log(2) / np.log(6.4)
+_PHONE_SPEECH_DB = -26.0  # of full scale: every voice is brought to that
+_PHONE_FLOOR = -13.0  # natural logarithm of a power
+_NATURAL_PER_DB = np.log(10) / 10
+
+_LEAST_POWER = 1e-10
 _LEVEL_FLOOR = 10 ** (LOWEST_DB / 10)
 
 
@@ -42,6 +53,8 @@ class Hops:
     features: Floats  # [hops, BANDS], 0 is what the band has in speech so far, 1 is 20 dB more
     excess_db: Floats  # [hops], above 0 counts as speech
     loudness: Floats  # [hops], 0 for silence, about 1 at the running speech level
+    speech_db: Floats  # [hops] running level of the speech, of full scale
+    phone_bands: Floats  # [hops, PHONE_BANDS] natural logarithms of power
 
     def __len__(self) -> int:
         return len(self.excess_db)
@@ -68,6 +81,7 @@ class MelStream:
 
     def __init__(self) -> None:
         self._bank, self._window = _mel_bank(), _hann_window()
+        self._phone_bank = _phone_bank()
         self.reset()
 
     def reset(self) -> None:
@@ -82,24 +96,30 @@ class MelStream:
         count = max(0, (len(heard) - _PAST_SAMPLES) // HOP_SAMPLES)
         self._rest = heard[count * HOP_SAMPLES :].copy()
         if not count:
-            return Hops(np.empty((0, BANDS), np.float32), *np.empty((2, 0), np.float32))
+            nothing = (
+                np.empty(size, np.float32) for size in ((0, BANDS), 0, 0, 0, (0, PHONE_BANDS))
+            )
+            return Hops(*nothing)
         # The same view as `sliding_window_view` makes, which takes longer than the transform.
         step = heard.itemsize
         shape, strides = (count, _WINDOW_SAMPLES), (HOP_SAMPLES * step, step)
         windows = np.ndarray(shape, heard.dtype, heard, strides=strides) * self._window
         spectrum = np.fft.rfft(windows, _TRANSFORM_SAMPLES)
         power = (spectrum.real**2 + spectrum.imag**2) @ self._bank
-        return self._level(power)
+        spectrum = np.fft.rfft(windows)
+        return self._level(power, (spectrum.real**2 + spectrum.imag**2) @ self._phone_bank)
 
-    def _level(self, power: NDArray[np.float64]) -> Hops:
-        """Hops of the band powers [hops, BANDS] (1 is full scale)."""
-        excess_db, loudness, per_typical = [], [], []
+    def _level(self, power: NDArray[np.float64], phone_power: NDArray[np.float64]) -> Hops:
+        """Hops of the band powers [hops, BANDS] (1 is full scale) and [hops, PHONE_BANDS]."""
+        excess_db, loudness, speech_db = [], [], []
         for whole in power.sum(1).tolist():
             level_db = 10 * log10(whole + _LEVEL_FLOOR)
             excess_db.append(self._tracker.push(level_db))
-            over_db = level_db - self._tracker.speech_db
+            speech_db.append(self._tracker.speech_db)
+            over_db = level_db - speech_db[-1]
             loudness.append(min(max(1 + over_db / _UNIT_DB, 0), 1.5) * (excess_db[-1] > 0))
-            per_typical.append([10 ** ((_BAND_SHARE_DB - self._tracker.speech_db) / 10)])
+        speech = np.array(speech_db)[:, None]
+        per_typical = 10 ** ((_BAND_SHARE_DB - speech) / 10)
         bands = np.log10(power * per_typical + 10 ** (_FLOOR_DB / 10)) * (10 / _UNIT_DB)
         for band, excess in zip(bands, excess_db, strict=True):
             self._colour.take_from(band, spoken=excess > 0)
@@ -107,7 +127,15 @@ class MelStream:
             bands.astype(np.float32),
             np.array(excess_db, np.float32),
             np.array(loudness, np.float32),
+            np.array(speech_db, np.float32),
+            _levelled(phone_power, speech),
         )
+
+
+def _levelled(power: NDArray[np.float64], speech_db: NDArray[np.float64]) -> Floats:
+    gain = _NATURAL_PER_DB * (_PHONE_SPEECH_DB - speech_db)
+    bands = np.log(power + _LEAST_POWER) + gain
+    return np.asarray(np.maximum(bands, _PHONE_FLOOR), np.float32)
 
 
 def _hann_window() -> NDArray[np.float64]:
@@ -128,3 +156,31 @@ def _mel_bank() -> NDArray[np.float64]:
     bank = np.maximum(np.minimum(rising, falling), 0)
     scale = 2 / (_TRANSFORM_SAMPLES * (_hann_window() ** 2).sum())
     return np.asarray(bank * scale)
+
+
+@cache
+def _phone_bank() -> NDArray[np.float64]:
+    """Triangular bands [frequencies, PHONE_BANDS] of equal area, as the phone network knows them.
+
+    Mel after Slaney's Auditory Toolbox (1998): even to 1 kHz, logarithmic above. Edges are rounded
+    down to frequencies of the transform, and lie apart by one at least.
+    """
+    low, high = _phone_step(_PHONE_LOW_HZ), _phone_step(_PHONE_HIGH_HZ)
+    steps = np.linspace(low, high, PHONE_BANDS + 2)
+    linear_steps = _PHONE_LINEAR_HZ / _PHONE_HZ_A_STEP
+    octaves = np.maximum(steps - linear_steps, 0) / _PHONE_STEPS_AN_OCTAVE
+    edges_hz = np.minimum(steps, linear_steps) * _PHONE_HZ_A_STEP * 2**octaves
+    places = np.floor(edges_hz * (_WINDOW_SAMPLES + 1) / TIMING.sample_rate_hz)
+    left = places[:-2]
+    middle = np.maximum(places[1:-1], left + 1)
+    right = np.maximum(places[2:], middle + 1)
+    frequency = np.arange(_WINDOW_SAMPLES // 2 + 1)[:, None]
+    rising, falling = (frequency - left) / (middle - left), (right - frequency) / (right - middle)
+    bank = np.maximum(np.minimum(rising, falling), 0) * 2 / (edges_hz[2:] - edges_hz[:-2])
+    return np.asarray(bank)
+
+
+def _phone_step(hz: float) -> float:
+    linear = min(hz, _PHONE_LINEAR_HZ) / _PHONE_HZ_A_STEP
+    octaves = np.log2(max(hz, _PHONE_LINEAR_HZ) / _PHONE_LINEAR_HZ)
+    return float(linear + octaves * _PHONE_STEPS_AN_OCTAVE)

@@ -1,4 +1,4 @@
-"""From sound to mouth channels, 80 ms behind: mel, motion denoiser, level gate, strength."""
+"""From sound to mouth channels, 80 ms behind: hearing, motion denoiser, level gate, strength."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from engine.api import Samples
 from engine.config import TIMING
 from engine.portrait.channels import Channel
 from engine.portrait.gate import LOOK_AHEAD_FRAMES, MouthGate
+from engine.portrait.hearing import Hearing
 from engine.portrait.landmarks import Floats
-from engine.portrait.mel import MelStream
 from engine.portrait.motion_denoiser import MotionNetwork
 from engine.portrait.motion_runner import MotionRunner, MotionWeights
 
@@ -25,11 +25,11 @@ __all__ = [
 
 # The mean of all mouths that a sound may belong to moves less than any of them: 0.6 of what people
 # do who were never trained on.
-LIVELINESS = 1.4
+LIVELINESS = 1.5
 
 # That mean is also never as shut as lips are: half open where they may be open or shut. A hyperbola
 # has it near zero for longer, and steeper after.
-_SHUT_CM, _STEEPER = 0.4, 1.35
+_SHUT_CM, _STEEPER = 0.6, 1.35
 # What one centimetre of opening is made of, in people: chin, upper and lower lip.
 _OPENING = np.array([0.38, 0.3, 0.7], np.float32)
 _OPENED = slice(Channel.JAW_OPEN, Channel.LOWER_LIP_DOWN + 1)
@@ -82,13 +82,13 @@ class MotionStream:
 
     def __init__(self, weights: MotionWeights, strength: float, seed: int) -> None:
         self._strength = strength
-        self._mel, self._gate = MelStream(), MouthGate()
+        self._hearing, self._gate = Hearing(), MouthGate()
         self._runner = MotionRunner(weights, seed)
         self.reset()
 
     def reset(self) -> None:
         """Forget all sound; the next frame pushed is frame 0."""
-        self._mel.reset()
+        self._hearing.reset()
         self._gate.reset()
         self._runner.reset()
         self._loudness = [0.0] * (LOOK_AHEAD_FRAMES + 1)
@@ -102,8 +102,9 @@ class MotionStream:
         """Take the samples [640] of frame k; return the mouth channels [9] of frame k - 2."""
         if frame.shape != (TIMING.samples_per_frame,):
             raise ValueError(f"expected {TIMING.samples_per_frame} samples, got {frame.shape}")
-        hops = self._mel.push(frame)
-        mouth = self._runner.push(hops.features)
+        heard = self._hearing.push(frame)
+        hops = heard.hops
+        mouth = self._runner.push(heard.features)
         openness = self._gate.push(hops.excess_db)
         self._loudness = [*self._loudness[1:], float(np.add.reduce(hops.loudness) / len(hops))]
         return None if mouth is None else shown(mouth, openness * self._strength)

@@ -53,7 +53,7 @@ class MotionNetwork(nn.Module):
         self.register_buffer("spread", torch.ones(MOUTH_CHANNELS))
 
     def listen(self, features: Tensor, state: State) -> tuple[Tensor, State]:
-        """features [batch, hops, BANDS], whole frames: rows [batch, frames, ROW], new state."""
+        """features [batch, hops, FEATURES], whole frames: rows [batch, frames, ROW], new state."""
         heard, state = self.mouth.listen(features, state)
         return self.row(heard), state
 

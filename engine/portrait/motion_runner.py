@@ -80,7 +80,7 @@ class MotionRunner:
             self._finish(place, self._weights.anchor, before[place], row)
 
     def push(self, features: Floats) -> Floats | None:
-        """Features [hops, BANDS] of frame k; return the mouth [9] of frame k - 2 in centimetres."""
+        """Features [hops, FEATURES] of frame k; the mouth [9] of frame k - 2 in centimetres."""
         weights = self._weights
         with np.errstate(over="ignore"):
             row = weights.row(self._mouth.listen(features))

@@ -1,8 +1,8 @@
 """What sound says of the mouth: a small causal network that looks 80 ms ahead.
 
-Hops of 10 ms are joined to frames of 40 ms, then blocks of dilated causal taps look back over about
-a second. Every layer keeps the few past values it needs, so a frame costs the same for ever and
-streaming gives what one pass over the whole sound would.
+Hops of 10 ms are joined to frames of 40 ms, what is spoken is added, then blocks of dilated causal
+taps look back over about a second. Every layer keeps the few past values it needs, so a frame costs
+the same for ever and streaming gives what one pass over the whole sound would.
 """
 
 from typing import TypeAlias
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.portrait.channels import MOUTH_CHANNELS
+from engine.portrait.hearing import FEATURES, PHONES
 from engine.portrait.mel import BANDS, HOPS_PER_FRAME
 
 _HOP_TAPS, _HOP_WIDTH = 5, 64
@@ -58,7 +59,7 @@ class HearingBlock(nn.Module):
 
 
 class MouthNetwork(nn.Module):
-    """Mel features to mouth channels. Output step k belongs to frame k - `LOOK_AHEAD_FRAMES`."""
+    """What is heard to mouth channels. Output step k belongs to frame k - `LOOK_AHEAD_FRAMES`."""
 
     scale: Tensor
 
@@ -66,6 +67,7 @@ class MouthNetwork(nn.Module):
         super().__init__()
         self.hops = CausalTaps(_HOP_TAPS, 1, BANDS, _HOP_WIDTH)
         self.join = nn.Linear(HOPS_PER_FRAME * _HOP_WIDTH, _WIDTH)
+        self.phones = nn.Linear(PHONES, _WIDTH)
         self.blocks = nn.ModuleList(HearingBlock(dilation, dropout) for dilation in _DILATIONS)
         self.norm = nn.LayerNorm(_WIDTH)
         self.head = nn.Linear(_WIDTH, MOUTH_CHANNELS)
@@ -77,7 +79,7 @@ class MouthNetwork(nn.Module):
         return [torch.zeros(batch, layer.past, layer.inputs) for layer in layers]
 
     def forward(self, features: Tensor, state: State) -> tuple[Tensor, State]:
-        """features [batch, hops, BANDS], whole frames: channels [batch, frames, 9], new state."""
+        """features [batch, hops, FEATURES] of whole frames: [batch, frames, 9], new state."""
         heard, following = self.listen(features, state)
         return self.tell(heard), following
 
@@ -88,10 +90,11 @@ class MouthNetwork(nn.Module):
 
     def listen(self, features: Tensor, state: State) -> tuple[Tensor, State]:
         """What `forward` knows of each frame [batch, frames, HEARD], and the new state."""
-        hops, past = self.hops(features, state[0])
+        bands, phones = torch.split(features, [BANDS, FEATURES - BANDS], -1)
+        hops, past = self.hops(bands, state[0])
         following = [past]
         joined = nn.functional.gelu(hops).reshape(len(features), -1, HOPS_PER_FRAME * _HOP_WIDTH)
-        values = self.join(joined)
+        values = self.join(joined) + self.phones(phones.reshape(len(phones), -1, PHONES))
         for block, before in zip(self.blocks, state[1:], strict=True):
             values, past = block(values, before)
             following.append(past)

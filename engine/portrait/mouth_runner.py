@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.portrait.landmarks import Floats
+from engine.portrait.mel import BANDS
 from engine.portrait.mouth_network import CausalTaps, HearingBlock, MouthNetwork
 from engine.portrait.numpy_layers import Affine, CentredNorm, gelu
 
@@ -20,6 +21,7 @@ class MouthWeights:
         hops = network.join.in_features // network.hops.linear.out_features  # of one frame
         self.hops = _Taps.of(network.hops, hops)
         self.join = Affine.of(network.join).centred()
+        self.phones = Affine.of(network.phones).centred()
         self.blocks = [_Block.of(block) for block in network.blocks]
         self.norm = CentredNorm.of(network.norm)
 
@@ -38,9 +40,11 @@ class MouthRunner:
             past.fill(0)
 
     def listen(self, features: Floats) -> Floats:
-        """Features [hops, BANDS] of one frame: what is heard in it [HEARD]."""
+        """Features [hops, FEATURES] of one frame: what is heard in it [HEARD]."""
         weights = self._weights
-        values = weights.join(gelu(weights.hops(features, self._hops)).ravel())
+        bands, phones = features[:, :BANDS], features[:, BANDS:]
+        values = weights.join(gelu(weights.hops(bands, self._hops)).ravel())
+        values += weights.phones(phones.ravel())
         for block, past in zip(weights.blocks, self._pasts, strict=True):
             block.add(values, past)
         return weights.norm(values)

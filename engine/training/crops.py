@@ -32,7 +32,7 @@ class Sampler:
         self._shares = lengths / lengths.sum()
 
     def draw(self, crops: int, generator: Generator) -> Batch:
-        """Features [crops, hops, BANDS], mouth [crops, frames, 9], known [crops, frames]."""
+        """Features [crops, hops, FEATURES], mouth [crops, frames, 9], known [crops, frames]."""
         drawn = [self._crop(generator) for _ in range(crops)]
         features, mouth, known = (np.stack(parts) for parts in zip(*drawn, strict=True))
         return torch.from_numpy(features), torch.from_numpy(mouth), torch.from_numpy(known)
@@ -49,7 +49,11 @@ class Sampler:
 
 
 def _coloured(features: Floats, generator: Generator) -> Floats:
-    """Another microphone (a smooth curve over the bands) and throat (bands moved up or down)."""
+    """Another microphone (a smooth curve over the bands) and throat (bands moved up or down).
+
+    What is spoken stays.
+    """
+    features, phones = features[:, :BANDS], features[:, BANDS:]
     bands = np.arange(BANDS)
     knots = np.linspace(0, BANDS - 1, _COLOUR_KNOTS)
     curve = np.interp(bands, knots, generator.normal(0, _COLOUR, _COLOUR_KNOTS))
@@ -63,4 +67,4 @@ def _coloured(features: Floats, generator: Generator) -> Floats:
         width = int(generator.integers(0, _STRIPE_BANDS))
         first = int(generator.integers(0, BANDS - width))
         moved[:, first : first + width] = moved.mean()
-    return np.asarray(moved, np.float32)
+    return np.concatenate([moved, phones], 1, dtype=np.float32)

@@ -42,11 +42,11 @@ class Mixture:
     """What batches are made of."""
 
     rounds: int = 1  # how often the programmes are made anew
-    real_minutes: float = 60.0  # of programmes, per round
-    synthetic_minutes: float = 80.0
-    voice_share: float = 0.85  # of synthetic speech comes from stored voices, if there are any
-    real_crops: int = 14  # of a batch
-    synthetic_crops: int = 8
+    real_minutes: float = 45.0  # of programmes, per round
+    synthetic_minutes: float = 20.0
+    voice_share: float = 0.75  # of synthetic speech comes from stored voices, if there are any
+    real_crops: int = 16  # of a batch
+    synthetic_crops: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class MouthPlan:
     """How to train the mouth network."""
 
     pace: Pace = field(
-        default_factory=lambda: Pace(steps=330, learning_rate=2e-3, weight_decay=0.02)
+        default_factory=lambda: Pace(steps=100, learning_rate=2e-3, weight_decay=0.02)
     )
     dropout: float = 0.3
     loss: LossWeights = field(

@@ -15,11 +15,11 @@ from engine.api import Samples
 from engine.config import TIMING
 from engine.portrait.channels import MOUTH_CHANNELS
 from engine.portrait.landmarks import Floats
-from engine.portrait.mel import MelStream
 from engine.training import acoustics
 from engine.training.corpus import TalkingClip
 from engine.training.speech import Espeak, Speech, espeak_voices
 from engine.training.visemes import VisemeTable
+from engine.training.whole_hearing import hear
 
 Item: TypeAlias = tuple[Samples, Floats]  # [640 frames], [frames, 9]
 Speakers: TypeAlias = Iterator[Iterator[Item]]  # each endless, and one voice
@@ -41,7 +41,7 @@ _NOISES: tuple[acoustics.NoiseKind, ...] = ("white", "pink", "brown", "hum")
 class Programme:
     """Training material in step."""
 
-    features: NDArray[np.float16]  # [4 frames, bands]
+    features: NDArray[np.float16]  # [4 frames, FEATURES]
     mouth: Floats  # [frames, 9]
     weight: Floats  # [frames], 0 where the truth is not known
 
@@ -114,6 +114,12 @@ def mixed_speakers(
 
 def programme(items: Iterator[Item], generator: Generator) -> Programme:
     """Half a minute of items, pauses between them, heard through one microphone."""
+    heard, mouth, weight = recording(items, generator)
+    return Programme(hear(heard).astype(np.float16), mouth, weight)
+
+
+def recording(items: Iterator[Item], generator: Generator) -> tuple[Samples, Floats, Floats]:
+    """What a programme is made of: its sound [640 frames], mouth [frames, 9], weight [frames]."""
     base_db = _USUAL_LEVEL_DB + generator.uniform(-_GAIN_DB, _GAIN_DB)
     sounds, mouths, weights = list[Samples](), list[Floats](), list[Floats]()
     frames = 0
@@ -132,8 +138,7 @@ def programme(items: Iterator[Item], generator: Generator) -> Programme:
         weights.append(known)
         frames += len(known)
     heard = _microphone(np.concatenate(sounds), base_db, generator)
-    features = MelStream().push(heard).features.astype(np.float16)
-    return Programme(features, np.concatenate(mouths), np.concatenate(weights))
+    return heard, np.concatenate(mouths), np.concatenate(weights)
 
 
 def programmes(speakers: Speakers, minutes: float, generator: Generator) -> list[Programme]:

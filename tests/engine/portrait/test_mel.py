@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from engine.api import Samples
 from engine.portrait.level import LOWEST_DB, LevelTracker
-from engine.portrait.mel import BANDS, HOP_SAMPLES, MelStream, _mel_bank
+from engine.portrait.mel import BANDS, HOP_SAMPLES, PHONE_BANDS, MelStream, _mel_bank
 from tests.engine.portrait.line_counter import LineCounter
 
 
@@ -125,3 +125,26 @@ def test_a_frame_costs_few_calls() -> None:
         with LineCounter() as counter:
             stream.push(frame)
         assert counter.lines < 220
+
+
+def test_the_bands_of_phones_know_no_level() -> None:
+    samples = voice(8.0)
+    loud = MelStream().push(samples).phone_bands[-200:]
+    quiet = MelStream().push(samples * np.float32(10 ** (-24 / 20))).phone_bands[-200:]
+    assert loud.shape == (200, PHONE_BANDS)
+    np.testing.assert_allclose(loud, quiet, atol=0.5)
+    assert loud.std() > 1
+
+
+def test_the_bands_of_phones_tell_tones_apart() -> None:
+    time_s = np.arange(16000) / 16000
+    peaks = [
+        MelStream()
+        .push((0.1 * np.sin(2 * np.pi * hz * time_s)).astype(np.float32))
+        .phone_bands[50]
+        .argmax()
+        for hz in (300, 1000, 3000)
+    ]  # 36 Hz a band up to 1 kHz
+    assert peaks == sorted(peaks)
+    assert abs(peaks[0] - (300 - 40) / 36.1) < 2
+    assert abs(peaks[1] - (1000 - 40) / 36.1) < 2

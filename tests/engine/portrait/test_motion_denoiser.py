@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from engine.portrait.gate import LOOK_AHEAD_FRAMES
+from engine.portrait.hearing import FEATURES
 from engine.portrait.motion_denoiser import (
     HEARD_ROWS,
     SCHEDULE,
@@ -23,7 +24,7 @@ from tests.engine.stream.small import OperationCounter
 
 def rows_of(net: MotionNetwork, frames: int, seed: int = 0) -> Tensor:
     chance = torch.Generator().manual_seed(seed)
-    features = torch.randn(1, 4 * frames, 48, generator=chance)
+    features = torch.randn(1, 4 * frames, FEATURES, generator=chance)
     return net.listen(features, net.mouth.start())[0]
 
 
@@ -129,7 +130,7 @@ def test_a_frame_costs_the_same_for_ever(frames: int) -> None:
         counts = []
         for _ in range(frames):
             with OperationCounter() as counter:
-                row, state = net.listen(torch.zeros(1, 4, 48), state)
+                row, state = net.listen(torch.zeros(1, 4, FEATURES), state)
                 stream.push({HEARD_ROWS: row})
             counts.append(len(counter.names))
     assert counts[-1] < 420

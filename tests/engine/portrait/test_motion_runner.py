@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.portrait.gate import LOOK_AHEAD_FRAMES
+from engine.portrait.hearing import FEATURES
 from engine.portrait.landmarks import Floats
 from engine.portrait.motion import WEIGHTS_PATH, MotionModel
 from engine.portrait.motion_denoiser import HEARD_ROWS, MotionNetwork, open_denoiser
@@ -19,8 +20,8 @@ from tests.engine.stream.small import OperationCounter
 
 
 def sound(frames: int, seed: int = 0) -> Floats:
-    """Features [frames, 4, 48]."""
-    drawn = np.random.default_rng(seed).normal(size=(frames, 4, 48))
+    """Features [frames, 4, FEATURES]."""
+    drawn = np.random.default_rng(seed).normal(size=(frames, 4, FEATURES))
     return np.asarray(drawn, np.float32)
 
 
@@ -71,7 +72,7 @@ def test_hears_what_the_mouth_network_hears() -> None:
     net, features = network().mouth, sound(40)
     runner = MouthRunner(MouthWeights(net))
     with torch.inference_mode():
-        wanted, _ = net.listen(torch.from_numpy(features).reshape(1, -1, 48), net.start())
+        wanted, _ = net.listen(torch.from_numpy(features).reshape(1, -1, FEATURES), net.start())
     heard = np.stack([runner.listen(one) for one in features])
     np.testing.assert_allclose(heard, wanted[0], rtol=1e-5, atol=1e-5)
 

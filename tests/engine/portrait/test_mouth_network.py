@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.portrait.hearing import FEATURES
 from engine.portrait.mouth_network import MouthNetwork
 
 
@@ -16,7 +17,7 @@ def network() -> MouthNetwork:
 def test_streaming_gives_what_one_pass_gives(seed: int, cuts: list[int]) -> None:
     net = network()
     features = torch.from_numpy(
-        np.random.default_rng(seed).normal(size=(1, 100, 48)).astype(np.float32)
+        np.random.default_rng(seed).normal(size=(1, 100, FEATURES)).astype(np.float32)
     )
     with torch.inference_mode():
         whole, _ = net(features, net.start())
@@ -33,12 +34,12 @@ def test_state_does_not_grow() -> None:
     state = net.start()
     sizes = [tuple(past.shape) for past in state]
     for _ in range(40):
-        _, state = net(torch.zeros(1, 4, 48), state)
+        _, state = net(torch.zeros(1, 4, FEATURES), state)
     assert [tuple(past.shape) for past in state] == sizes
 
 
 def test_the_mouth_is_told_from_what_was_heard() -> None:
-    net, features = network(), torch.randn(1, 40, 48)
+    net, features = network(), torch.randn(1, 40, FEATURES)
     with torch.inference_mode():
         heard, _ = net.listen(features, net.start())
         told, _ = net(features, net.start())

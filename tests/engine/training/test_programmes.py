@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.portrait.mel import BANDS
+from engine.portrait.hearing import FEATURES
 from engine.training.corpus import TalkingClip
 from engine.training.programmes import Item, Programme, programme, programmes, real_speakers
 
@@ -22,7 +22,7 @@ def made(seed: int) -> Programme:
 
 def test_sound_and_mouth_are_in_step() -> None:
     one = made(0)
-    assert one.features.shape == (4 * len(one.mouth), BANDS)
+    assert one.features.shape == (4 * len(one.mouth), FEATURES)
     assert len(one.weight) == len(one.mouth) >= 30 * 25
     assert np.isfinite(one.features).all()
 
