@@ -159,10 +159,10 @@ async def test_a_face_drives_the_stream_and_its_absence_lets_go() -> None:
         assert abs(frame.pose.yaw - 6) < 0.3
         await until(lambda: it.puppetry.state is CameraState.DRIVING)
         it.puppetry.show(picture(BLACK), 2.0)
+        await until(lambda: it.stream.puppet_frame is None)
         await until(lambda: it.puppetry.state is CameraState.LOOKING)
-        assert it.stream.puppet_frame is None
+        await until(lambda: len(it.listener.took_s) == 2)
         assert [state for state, _ in it.listener.states] == ["looking", "driving", "looking"]
-        assert len(it.listener.took_s) == 2
 
 
 async def test_only_the_newest_picture_waits() -> None:

@@ -181,8 +181,9 @@ async def test_who_speaks_and_three_who_watch_cost_one_encode_a_frame(server: st
         seen = [len(each.video) for each in everyone]
         await speaker.wait_for(lambda: len(speaker.video) >= seen[0] + 40)
         encoded = await number_of(speaker, "vexpress_encoder_seconds_per_frame_count") - encoded
-        for visitor, before in zip(everyone, seen, strict=True):
-            assert len(visitor.video) - before == pytest.approx(encoded, abs=8)
+        # A busy machine loses pictures on their way; an encoder of one's own would make four.
+        most = max(len(each.video) - n for each, n in zip(everyone, seen, strict=True))
+        assert most - 8 <= encoded < 2 * most
         assert await number_of(speaker, "vexpress_video_bits_per_second") >= 400_000
 
 
