@@ -56,7 +56,10 @@ class Performance:
     ) -> None:
         self._worker = worker
         self._stream = stream
-        self._held: Samples = np.empty(0, np.float32)  # less than one frame
+        self._generation: int | None = None
+        self._held: Samples = np.empty(0, np.float32)
+        self._wanted_samples = 0
+        self._begin(None)
         self._rendered: DropOldest[Rendered] = DropOldest(HANDOFF_CAPACITY_UNITS, receive)
         self._failures: DropOldest[Exception] = DropOldest(1, fail)
 
@@ -73,23 +76,24 @@ class Performance:
     def push(self, samples: Samples) -> bool:
         """Queue samples; False when the queue is full.
 
-        Frame by frame: with half of one no engine can do anything, and each push is a question to
-        another process; with several at once the first would wait for the last, and so would the
-        frames of all other sessions.
+        As much at a time as gives one unit: with less no engine can do anything, and each push is a
+        question to another process and a turn among all sessions; with more the first unit would
+        wait for the last, and so would those of the others.
         """
-        size = TIMING.samples_per_frame
-        joined = np.concatenate([self._held, samples])
-        frames, self._held = np.split(joined, [len(joined) // size * size])
-        return all(
-            self._worker.post(self, partial(self._guard, partial(self._push, frame)))
-            for frame in frames.reshape(-1, size)
-        )
+        self._held = np.concatenate([self._held, samples])
+        while len(self._held) >= self._wanted_samples:
+            ready, self._held = np.split(self._held, [self._wanted_samples])
+            generation, self._generation = self._generation, None
+            self._wanted_samples = TIMING.samples_per_frame
+            job = partial(self._push, generation, ready)
+            if not self._worker.post(self, partial(self._guard, job)):
+                return False
+        return True
 
     def restart(self, generation: int) -> None:
         """Drop what is queued; what follows belongs to `generation`."""
-        self._held = np.empty(0, np.float32)
         self._worker.forget(self)
-        self._worker.post(self, partial(self._guard, partial(self._stream.reset, generation)))
+        self._begin(generation)
 
     async def aclose(self) -> None:
         """Stop computing and release the stream."""
@@ -98,7 +102,16 @@ class Performance:
         self._worker.forget(self)
         await self._worker.run(self, self._stream.close)
 
-    def _push(self, samples: Samples) -> None:
+    def _begin(self, generation: int | None) -> None:
+        """Reset with the next push, which must bring what the first unit looks ahead, too."""
+        self._generation = generation
+        self._held = np.empty(0, np.float32)
+        look_ahead_samples = self._stream.look_ahead_frames * TIMING.samples_per_frame
+        self._wanted_samples = look_ahead_samples + TIMING.samples_per_frame
+
+    def _push(self, generation: int | None, samples: Samples) -> None:
+        if generation is not None:
+            self._stream.reset(generation)
         begin_s = time.perf_counter()
         units = self._stream.push(samples)
         engine_s = (time.perf_counter() - begin_s) / max(1, len(units))

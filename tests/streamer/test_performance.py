@@ -58,42 +58,33 @@ async def test_halves_of_a_frame_travel_together(stream: FakeStream) -> None:
         for _ in range(2 * (1 + stream.look_ahead_frames) - 1):
             assert performance.push(half)
         await settle(worker, performance)
-        assert rendered == []
-        assert len(stream.rest) == stream.look_ahead_frames * TIMING.samples_per_frame
+        assert (rendered, len(stream.rest)) == ([], 0)
         performance.push(half)
         await settle(worker, performance)
         assert [each.index for each in rendered] == [0]
         performance.push(half)
         performance.restart(1)  # what is held goes with what is queued
-        performance.push(frames_of(1))
+        performance.push(frames_of(1 + stream.look_ahead_frames))
         await settle(worker, performance)
-        assert len(stream.rest) == TIMING.samples_per_frame
+        assert [(each.generation, each.index) for each in rendered] == [(0, 0), (1, 0)]
         await performance.aclose()
 
 
-async def test_the_first_of_several_frames_waits_for_no_other_and_neither_do_other_sessions(
-    stream: FakeStream,
-) -> None:
-    order: list[str] = []
+async def test_other_sessions_wait_for_one_frame_at_a_time(stream: FakeStream) -> None:
+    painted: list[int] = []
     with Worker("test") as worker:
-        performance = Performance(
-            worker, stream, lambda each: order.append(f"frame {each.index}"), lambda _: None
-        )
-        held = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        performance = Performance(worker, stream, lambda _: None, lambda _: None)
         gate = threading.Event()
 
         def hold() -> None:
-            loop.call_soon_threadsafe(held.set)
             gate.wait(20)
 
         worker.post("gate", hold)
-        await held.wait()
-        performance.push(frames_of(1 + stream.look_ahead_frames))
-        worker.post("other", lambda: order.append("other"))
+        performance.push(frames_of(2 + stream.look_ahead_frames))
+        worker.post("other", lambda: painted.append(stream.frames))
         gate.set()
         await settle(worker, performance)
-        assert order == ["other", "frame 0"]
+        assert (painted, stream.frames) == ([1], 2)
         await performance.aclose()
 
 
@@ -113,7 +104,7 @@ async def test_a_failing_engine_is_reported_once_and_harms_no_other(stream: Fake
     failures: list[Exception] = []
     with Worker("test") as worker:
         performance = Performance(worker, stream, lambda _: None, failures.append)
-        performance.push(np.full(TIMING.samples_per_frame, np.nan, np.float32))
+        performance.push(np.full(len(frames_of(3)), np.nan, np.float32))
         await settle(worker, performance)
         assert "finite" in str(failures[0])
         assert await worker.run("other", lambda: 1) == 1
