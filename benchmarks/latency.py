@@ -47,13 +47,15 @@ class Options:
     plots: Path | None
     record: bool
     lips: bool  # read the mouth itself too, in the clean scenario
+    workers: int = 1
 
 
 def main() -> int:
     """Measure, print; 1 when nothing could be measured."""
     options = _parse(sys.argv[1:])
     try:
-        own = running_server(_FLAGS, options.program) if options.url is None else None
+        flags = (*_FLAGS, "--workers", str(options.workers))
+        own = running_server(flags, options.program) if options.url is None else None
         with own or nullcontext() as server:
             url = options.url or (server.url if server else "")
             return asyncio.run(measure(options, url.rstrip("/")))
@@ -151,6 +153,7 @@ def _parse(arguments: list[str]) -> Options:
     parser.add_argument("--quick", action="store_true", help="two short scenarios")
     parser.add_argument("--only", nargs="+", choices=names, help="these scenarios")
     parser.add_argument("--seconds", type=float, help="how long to speak in each")
+    parser.add_argument("--workers", type=int, default=1, help="engine processes of that server")
     parser.add_argument("--avatar", help="an avatar's id")
     parser.add_argument("--seed", type=int, default=0, help="of words and weather")
     parser.add_argument("--plots", type=Path, help="a folder for pictures of the results")
@@ -159,7 +162,10 @@ def _parse(arguments: list[str]) -> Options:
     seconds, fair_s = (_QUICK_SPEECH_S, _QUICK_FAIR_S) if given.quick else (_SPEECH_S, _FAIR_S)
     plan = Plan(given.seconds or seconds, fair_s, given.seed, given.avatar, not given.quick)
     only = tuple(given.only or (_QUICK if given.quick else names))
-    return Options(given.url, given.program, plan, only, given.plots, given.record, not given.quick)
+    lips = not given.quick
+    return Options(
+        given.url, given.program, plan, only, given.plots, given.record, lips, given.workers
+    )
 
 
 if __name__ == "__main__":
