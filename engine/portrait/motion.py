@@ -25,11 +25,11 @@ __all__ = [
 
 # The mean of all mouths that a sound may belong to moves less than any of them: 0.6 of what people
 # do who were never trained on.
-LIVELINESS = 1.5
+LIVELINESS = 1.6
 
 # That mean is also never as shut as lips are: half open where they may be open or shut. A hyperbola
 # has it near zero for longer, and steeper after.
-_SHUT_CM, _STEEPER = 0.6, 1.35
+_SHUT_CM, _STEEPER = 0.8, 1.35
 # What one centimetre of opening is made of, in people: chin, upper and lower lip.
 _OPENING = np.array([0.38, 0.3, 0.7], np.float32)
 _OPENED = slice(Channel.JAW_OPEN, Channel.LOWER_LIP_DOWN + 1)
