@@ -169,6 +169,8 @@ def test_ctrl_c_leaves_nothing(given: dict[str, str], tmp_path: Path) -> None:
     write_sound(Path(given["--audio"]), np.tile(chirps(16_000, 10.0), 60), 16_000)
     before = sorted(tmp_path.iterdir())
     program = (
+        # Who runs tests in the background may have told all their processes to ignore it.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "import sys; from inference import main; from tests.fakes import FakeEngine;"
         "sys.exit(main(sys.argv[1:], lambda name, device: FakeEngine()))"
     )
