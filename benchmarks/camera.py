@@ -30,7 +30,7 @@ from benchmarks.process_times import cpu_s
 from benchmarks.receiving import developed
 from benchmarks.scenarios import spoken_words
 from benchmarks.server_process import ServerError, ServerProcess, running_server
-from benchmarks.timing import events, freezes, new_pictures_s, values
+from benchmarks.timing import events, freezes, new_pictures_s, per_second, values
 from benchmarks.tracking import FilmError, watched
 from engine.api import Picture
 from engine.portraits import bundled_portraits
@@ -111,9 +111,7 @@ class Session:
     @property
     def frames_per_s(self) -> float | None:
         """New pictures a second."""
-        shown_s = self._shown_s()
-        span_s = shown_s[-1] - shown_s[0] if len(shown_s) > 1 else 0.0
-        return float((len(shown_s) - 1) / span_s) if span_s else None
+        return per_second(self._shown_s())
 
     @property
     def lips(self) -> Spread:

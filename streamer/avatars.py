@@ -6,8 +6,8 @@ it may not know.
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from streamer.worker import WorkerFullError
 
 log = logging.getLogger(__name__)
 MAX_UPLOADS = 100
+MAX_WAITING = 8  # changes, each with its pictures; more are refused
 _LOOKS_WITHIN_S = 2.0  # who asks waits so long for new avatars to be prepared
 # The next look may fare better.
 _PASSING = (NotReadyError, EngineGoneError, EngineFullError, WorkerFullError)
@@ -61,6 +62,7 @@ class Avatars:
         self._begun = False
         self._looking: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()  # changes of disk and shelf together
+        self._waiting = 0
         self.default_id: str | None = None
 
     @property
@@ -101,7 +103,7 @@ class Avatars:
         """
         if len(self._entries) >= MAX_UPLOADS:
             raise TooManyAvatarsError(f"{MAX_UPLOADS} avatars are kept already: delete one first")
-        async with self._one_at_a_time:
+        async with self._turn():
             entry = await self._studio.at_desk(lambda: self._make_upload(draft))
             avatar_id = entry.avatar.avatar_id
             known = self._entries.get(avatar_id)
@@ -135,7 +137,7 @@ class Avatars:
         Raises `BuiltInAvatarError`, `NameTakenError`, `SameAvatarError`, and for a look that
         cannot be had.
         """
-        async with self._one_at_a_time:
+        async with self._turn():
             entry, kept = self._uploaded(wanted)
             before = entry.avatar.avatar_id
             if change.name is not None:
@@ -153,10 +155,22 @@ class Avatars:
 
     async def delete(self, wanted: str) -> None:
         """Forget an uploaded avatar, on disk too. Raises `BuiltInAvatarError`."""
-        async with self._one_at_a_time:
+        async with self._turn():
             entry, kept = self._uploaded(wanted)
-            del self._entries[entry.avatar.avatar_id]
             await self._studio.at_desk(lambda: self._store.remove(kept))
+            self._entries.pop(entry.avatar.avatar_id, None)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Be the one who changes disk and shelf. Raises `WorkerFullError` where many wait."""
+        if self._waiting >= MAX_WAITING:
+            raise WorkerFullError(f"{MAX_WAITING} changes of avatars wait already, try again")
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                yield
+        finally:
+            self._waiting -= 1
 
     async def aclose(self) -> None:
         """Stop looking."""

@@ -136,7 +136,7 @@ def _bound_gathering(connection: RTCPeerConnection, within_s: float) -> None:
     transports = [each.receiver.transport for each in connection.getTransceivers()]
     if connection.sctp is not None:
         transports.append(connection.sctp.transport)
-    for ice in {transport.transport._connection for transport in transports}:
+    for ice in {getattr(each.transport, "_connection", None) for each in transports}:
         if not hasattr(ice, _GATHER_NAME):
             raise UnsupportedAiortcError(f"aioice's Connection has no {_GATHER_NAME}")
         setattr(ice, _GATHER_NAME, partial(getattr(ice, _GATHER_NAME), timeout=within_s))

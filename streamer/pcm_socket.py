@@ -78,7 +78,7 @@ async def _queue(session: Session, samples: Samples) -> None:
 def _obey(session: Session, text: str) -> None:
     try:
         kind = json.loads(text)["type"]
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise BadSpeechError(f"not a message: {text[:80]!r}") from error
     if kind != "flush":
         raise BadSpeechError(f"message type {str(kind)[:40]!r}: expected 'flush'")

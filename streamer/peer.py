@@ -24,7 +24,7 @@ from streamer.relay import RelayTrack
 
 CHANNEL_LABEL = "control"
 _LAST_WORDS_S = 0.2
-MAX_UNSENT_BYTES = 64 * 1024  # half an hour of statistics: nobody takes them any more
+MAX_UNSENT_BYTES = 64 * 1024  # some six minutes of statistics: nobody takes them any more
 _SECTIONS = (["application", "audio", "video"], ["application", "audio", "video", "video"])
 _RECEIVES, _SENDS = ("sendrecv", "recvonly"), ("sendrecv", "sendonly")
 

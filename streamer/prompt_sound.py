@@ -39,12 +39,14 @@ class PromptDecoder(Queue[Any]):
             super().put(None)
             return
         _, encoded = item
+        if not encoded.data:  # padding: the decoder would take it for the end
+            return
         packet = av.Packet(encoded.data)
         packet.pts, packet.time_base = encoded.timestamp, Fraction(1, TIMING.wire_rate_hz)
         try:
             frames = self._decoder.decode(packet)
         except av.FFmpegError as error:
-            log.info("a packet of sound cannot be decoded: %s", error)
+            log.debug("a packet of sound cannot be decoded: %s", error)
             return
         for frame in frames:
             if self._heard.qsize() < MAX_WAITING_PACKETS:

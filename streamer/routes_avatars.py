@@ -189,7 +189,7 @@ def _wishes(body: bytes) -> dict[str, str]:
     """What a JSON body names."""
     try:
         given = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or not given.keys() <= {"name", *_TRAITS}:
         raise _bad_change()

@@ -61,7 +61,7 @@ class Session:
 
     def __init__(self, parts: SessionParts, metrics: Metrics) -> None:
         self.session_id = parts.session_id
-        self.avatar_id = parts.avatar_id
+        self.avatar = parts.avatar
         self.reclaim_token = secrets.token_urlsafe(_TOKEN_BYTES)
         self.speech = SpeechQueue()
         self.audience = Audience(metrics.encoder_s.observe)
@@ -102,7 +102,7 @@ class Session:
         """What `GET /v1/sessions/{id}` tells."""
         return {
             **asdict(self._stats),
-            "avatar": self.avatar_id,
+            "avatar": self.avatar.avatar_id,
             "camera": self._puppetry.state,
             "epoch": self.epoch,
             "state": self.state,

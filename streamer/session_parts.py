@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.api import Watcher
+from engine.api import Avatar, Watcher
 from streamer.barge_in import BargeIn
 from streamer.lasting_stream import LastingStream, Renew
 from streamer.lease import LeaseTerms
@@ -16,7 +16,7 @@ class SessionParts:
     """What a session is given when it is made."""
 
     session_id: str
-    avatar_id: str
+    avatar: Avatar
     stream: LastingStream
     worker: Worker
     terms: LeaseTerms

@@ -220,7 +220,7 @@ class Sessions:
         SESSION_ID.set(session_id)  # for all that is started from here
         parts = SessionParts(
             session_id=session_id,
-            avatar_id=avatar.avatar_id,
+            avatar=avatar,
             stream=LastingStream(opened.stream),
             worker=opened.worker,
             terms=self._rules.terms,

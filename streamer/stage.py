@@ -117,6 +117,7 @@ class Stage(Generic[T]):
 
     def hear(self, samples: Samples, now_s: float, lost_samples: int = 0) -> None:
         """Take microphone samples and pass them on as far as they are wanted."""
+        self._now_s = now_s
         self.ingest.hear(samples, now_s, lost_samples)
         self._feed(now_s)
 
@@ -149,6 +150,7 @@ class Stage(Generic[T]):
 
     def interrupt(self, now_s: float) -> Interrupted:
         """Stop talking: begin a new epoch with the next frame."""
+        self._now_s = now_s
         played_s = self.position_s
         frame = self._pacer.next_whole_frame
         self.epoch += 1

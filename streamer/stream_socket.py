@@ -143,7 +143,7 @@ async def _serve_session(websocket: WebSocket, service: Service, hello: Hello) -
 
     if hello.reclaim_token is not None:
         session = sessions.claimed(hello.reclaim_token)
-        avatar = avatars.get(session.avatar_id).avatar
+        avatar = session.avatar
         coders = _coders(hello, avatar, service.metrics)
         join(session, make_line)
     else:
@@ -195,6 +195,7 @@ class _Reader:
         finally:
             if self._telling is not None:
                 self._telling.cancel()
+                await asyncio.gather(self._telling, return_exceptions=True)
 
     async def _obey(self, data: bytes | None, text: str) -> None:
         self._session.keep_alive()

@@ -9,7 +9,7 @@ from engine.config import TIMING
 from engine.portrait.landmarks import Floats
 from engine.portrait.mel import BANDS, HOPS_PER_FRAME, Hops, MelStream
 from engine.portrait.phone_network import HEARD_PHONES, STEPS_PER_FRAME
-from engine.portrait.phone_runner import PhoneRunner, PhoneWeights, shipped_phones
+from engine.portrait.phone_runner import PhoneRunner, PhoneWeights
 
 PHONES = STEPS_PER_FRAME * HEARD_PHONES  # numbers a frame
 FEATURES = BANDS + PHONES // HOPS_PER_FRAME  # a hop: its bands, and its part of the frame's phones
@@ -26,9 +26,9 @@ class Heard:
 class Hearing:
     """One voice in progress. Fixed in size; takes whole frames, any number at once."""
 
-    def __init__(self, phones: PhoneWeights | None = None) -> None:
+    def __init__(self, phones: PhoneWeights) -> None:
         self._mel = MelStream()
-        self._phones = PhoneRunner(phones or shipped_phones())
+        self._phones = PhoneRunner(phones)
 
     def reset(self) -> None:
         """Forget everything heard."""

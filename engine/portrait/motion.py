@@ -13,6 +13,7 @@ from engine.portrait.hearing import Hearing
 from engine.portrait.landmarks import Floats
 from engine.portrait.motion_denoiser import MotionNetwork
 from engine.portrait.motion_runner import MotionRunner, MotionWeights
+from engine.portrait.phone_runner import PhoneWeights, shipped_phones
 
 __all__ = [
     "LIVELINESS",
@@ -56,6 +57,7 @@ class MotionModel:
     def __init__(self, network: MotionNetwork) -> None:
         self.network = network.eval().requires_grad_(requires_grad=False)
         self._weights = MotionWeights(network)
+        self._phones = shipped_phones()
 
     @classmethod
     def load(cls, path: Path = WEIGHTS_PATH) -> "MotionModel":
@@ -74,15 +76,17 @@ class MotionModel:
 
     def open(self, strength: float = 1.0, seed: int = 0) -> "MotionStream":
         """Start a stream: `strength` scales its mouth channels, `seed` varies the motion."""
-        return MotionStream(self._weights, strength, seed)
+        return MotionStream(self._weights, self._phones, strength, seed)
 
 
 class MotionStream:
     """The mouth of one voice in progress."""
 
-    def __init__(self, weights: MotionWeights, strength: float, seed: int) -> None:
+    def __init__(
+        self, weights: MotionWeights, phones: PhoneWeights, strength: float, seed: int
+    ) -> None:
         self._strength = strength
-        self._hearing, self._gate = Hearing(), MouthGate()
+        self._hearing, self._gate = Hearing(phones), MouthGate()
         self._runner = MotionRunner(weights, seed)
         self.reset()
 

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -21,6 +22,7 @@ from engine.portrait.phone_network import (
     PAST_TAPS,
     STEM_HOPS,
     STEPS_PER_FRAME,
+    PhoneNetwork,
 )
 
 PHONES_PATH = Path(__file__).parents[1] / "weights" / "phones.safetensors"
@@ -45,9 +47,19 @@ class PhoneWeights:
     def load(cls, path: Path = PHONES_PATH) -> "PhoneWeights":
         """Read weights; `ValueError` when the file is not such weights."""
         try:
-            return cls({name: part.astype(np.float32) for name, part in load_file(path).items()})
-        except (SafetensorError, KeyError) as error:
+            weights = load_file(path)
+        except SafetensorError as error:
             raise ValueError(f"{path}: not weights of the phone network ({error})") from error
+        with torch.device("meta"):
+            expected = {key: tuple(part.shape) for key, part in PhoneNetwork().state_dict().items()}
+        given = {key: part.shape for key, part in weights.items()}
+        if given != expected:
+            wrong = sorted(key for key, _ in given.items() ^ expected.items())[0]
+            raise ValueError(
+                f"{path}: not weights of the phone network: {wrong} is {given.get(wrong)}, "
+                f"expected {expected.get(wrong)}"
+            )
+        return cls({name: part.astype(np.float32) for name, part in weights.items()})
 
 
 @cache

@@ -40,6 +40,7 @@ from engine.training.voices import read_voices
 Generator = np.random.Generator
 
 _CROP_FRAMES, _CROPS = 125, 6
+_NOTICE = "Changed from hama 1.7.0 (Apache-2.0), see NOTICE"
 _FIRST_STEPS = 20  # of a crop, where the student has not yet heard enough
 _LEVEL = 0.7  # of the bands, a natural logarithm: the running speech level is a guess
 _EVERY = 25  # steps from which the teacher's spread is taken
@@ -111,7 +112,7 @@ def save_phones(network: PhoneNetwork, out: Path) -> None:
     """Write weights as half floats; whoever reads `out` sees the old file or the whole new one."""
     partial = out.with_suffix(".part")
     halves = {name: part.half().contiguous() for name, part in network.state_dict().items()}
-    save_file(halves, partial)
+    save_file(halves, partial, {"notice": _NOTICE})
     partial.replace(out)
 
 

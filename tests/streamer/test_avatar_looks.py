@@ -119,6 +119,7 @@ async def test_the_look_of_another_one_is_refused(http: httpx.AsyncClient) -> No
     [
         ("", "bad_change"),
         ("[]", "bad_change"),
+        ("[" * 4000, "bad_change"),
         ("{}", "bad_change"),
         ('{"name": 3}', "bad_change"),
         ('{"colour": "blue"}', "bad_change"),

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import io
 import json
@@ -30,6 +31,7 @@ from streamer.avatars import (
 )
 from streamer.remote.messages import EngineGoneError
 from streamer.studio import NotReadyError, Studio
+from streamer.worker import WorkerFullError
 from tests.fakes import FakeAvatar, FakeEngine
 
 
@@ -199,3 +201,19 @@ async def test_a_look_that_a_bundled_one_has_is_refused(shelf: Avatars) -> None:
     with pytest.raises(SameAvatarError, match="'bundled'"):
         await shelf.change("Ada", Change(look=Look(background="default")))
     assert [entry.name for entry in shelf.entries] == ["bundled", "Ada"]
+
+
+async def test_few_changes_wait_and_more_are_refused(shelf: Avatars) -> None:
+    await shelf.load_uploads()
+    async with shelf._one_at_a_time:
+        waiting = [
+            asyncio.create_task(shelf.delete(f"nobody {number}"))
+            for number in range(avatars.MAX_WAITING)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(WorkerFullError, match="wait already"):
+            await shelf.delete("one more")
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(end) for end in ends} == {UnknownAvatarError}
+    with pytest.raises(UnknownAvatarError):
+        await shelf.delete("one more")

@@ -54,6 +54,8 @@ async def test_nonsense_is_left_out_and_nothing_piles_up() -> None:
     decoder = PromptDecoder(heard)  # type: ignore[arg-type]
     (good,) = coded(1)
     decoder.put((None, JitterFrame(b"\xff" * 9, 0)))
+    assert heard.empty()
+    decoder.put((None, JitterFrame(b"", 0)))
     for number in range(2 * MAX_WAITING_PACKETS):
         decoder.put((None, JitterFrame(good, number * 960)))
     assert heard.qsize() == MAX_WAITING_PACKETS

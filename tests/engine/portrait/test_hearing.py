@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.api import Samples
+from engine.portrait.gate import LOOK_AHEAD_FRAMES
 from engine.portrait.hearing import FEATURES, Hearing
 from engine.portrait.mel import BANDS, MelStream
 from engine.portrait.phone_network import LATE_FRAMES
@@ -52,3 +53,7 @@ def test_training_hears_the_same_at_once() -> None:
 def test_part_of_a_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="expected whole frames of sound, got 641 samples"):
         Hearing(weights(network())).push(np.zeros(641, np.float32))
+
+
+def test_phones_come_as_late_as_the_gate_looks_ahead() -> None:
+    assert LATE_FRAMES == LOOK_AHEAD_FRAMES

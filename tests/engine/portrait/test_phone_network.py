@@ -5,12 +5,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from engine.portrait.landmarks import Floats
 from engine.portrait.mel import PHONE_BANDS
 from engine.portrait.phone_network import LATE_FRAMES, PAST_PAIRS, PhoneNetwork
-from engine.portrait.phone_runner import PhoneRunner, PhoneWeights, shipped_phones
+from engine.portrait.phone_runner import (
+    PHONES_PATH,
+    PhoneRunner,
+    PhoneWeights,
+    shipped_phones,
+)
 from tests.engine.portrait.phone_networks import network, weights
 
 
@@ -73,6 +78,13 @@ def test_another_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "phones.safetensors"
     save_file({"stem.weight": np.zeros((144, PHONE_BANDS, 3), np.float16)}, file)
     with pytest.raises(ValueError, match=r"phones\.safetensors: not weights of the phone network"):
+        PhoneWeights.load(file)
+    shipped = load_file(PHONES_PATH)
+    save_file(shipped | {"stem.bias": np.zeros(143, np.float16)}, file)
+    with pytest.raises(ValueError, match=r"stem\.bias is \(143,\), expected \(144,\)"):
+        PhoneWeights.load(file)
+    save_file(shipped | {"more": np.zeros(1, np.float16)}, file)
+    with pytest.raises(ValueError, match=r"more is \(1,\), expected None"):
         PhoneWeights.load(file)
     file.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="not weights"):
