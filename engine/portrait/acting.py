@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.config import TIMING
 from engine.direction import MAX_STRENGTH, Direction, Pose, PuppetFrame
-from engine.portrait.channels import CHANNELS, MOUTH, Channel
+from engine.portrait.channels import CHANNELS, GAZE, LIDS, MOUTH, Channel
 from engine.portrait.geometry import Doubles
 from engine.portrait.landmarks import Floats
 from engine.repertoire import Gesture, repertoire
@@ -27,8 +27,6 @@ _FOLLOW = 0.6  # share of the way to a camera's newest frame: steadies it, costs
 _STALE_FRAMES = round(0.5 / TIMING.frame_s)  # without news from the camera
 _FADE = 0.75  # per frame, of what is left of a gesture that another one replaced
 _PARTED_CM = 0.25  # a mouth that the voice opens so far is no longer closed for a p, b or m
-_GAZE = np.array([Channel.GAZE_LEFT, Channel.GAZE_UP])
-_LIDS = np.array([Channel.BLINK_RIGHT, Channel.BLINK_LEFT])
 _LIPS_APART = np.array([Channel.JAW_OPEN, Channel.UPPER_LIP_UP, Channel.LOWER_LIP_DOWN])
 _POSE = (
     Channel.YAW, Channel.PITCH, Channel.ROLL,
@@ -182,11 +180,11 @@ class Acting:
         mouth, brows, eyes = (float(value) for value in self._strengths.advance())
         acted[MOUTH] *= mouth
         acted[Channel.BROWS_UP] *= brows
-        acted[_GAZE] *= eyes
+        acted[GAZE] *= eyes
         scaled = self._emotion.advance().copy()
         scaled[MOUTH] *= min(mouth * self._strength, MAX_STRENGTH)
         scaled[Channel.BROWS_UP] *= brows
-        scaled[_LIDS] *= eyes
+        scaled[LIDS] *= eyes
         acted += protect_closure(scaled, acted[MOUTH])
         acted += self._pose.advance() + self._gesture_now() + self._left_over
         if cue.pose is not None:

@@ -41,6 +41,10 @@ MOUTH = slice(Channel.JAW_OPEN, Channel.LOWER_LIP_THICK + 1)
 SHAPE = slice(Channel.JAW_OPEN, Channel.BROWS_UP + 1)  # channels that bend the mesh by a basis
 MOUTH_CHANNELS = MOUTH.stop - MOUTH.start
 SHAPE_CHANNELS = SHAPE.stop - SHAPE.start
+# To index with: arrays are faster than lists.
+LIDS = np.array([Channel.BLINK_RIGHT, Channel.BLINK_LEFT])
+GAZE = np.array([Channel.GAZE_LEFT, Channel.GAZE_UP])
+HEAD = np.array([Channel.YAW, Channel.PITCH, Channel.ROLL])
 
 _UPPER_INNER, _LOWER_INNER = (82, 13, 312), (87, 14, 317)
 _UPPER_OUTER, _LOWER_OUTER = (37, 0, 267), (84, 17, 314)

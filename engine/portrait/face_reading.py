@@ -6,13 +6,13 @@ import numpy as np
 
 from engine.direction import Pose, PuppetFrame
 from engine.portrait.acting import FACE_WIDTH_CM, NEAR_SCALE
-from engine.portrait.channels import CHANNELS, SHAPE, Channel, measure_shape
+from engine.portrait.channels import CHANNELS, GAZE, LIDS, SHAPE, Channel, measure_shape
 from engine.portrait.geometry import Doubles, PoseSolver
 from engine.portrait.landmarks import Face, Floats
 
 # Per eye, the person's right one first: corners, pairs of lid points, centre of the iris.
 _CORNERS = ((33, 133), (362, 263))
-_LIDS = (((160, 144), (159, 145), (158, 153)), ((385, 380), (386, 374), (387, 373)))
+_LID_POINTS = (((160, 144), (159, 145), (158, 153)), ((385, 380), (386, 374), (387, 373)))
 _IRISES = (468, 473)
 _EYEBALL_WIDTHS = 0.45  # radius of the eyeball in eye widths: 1.2 cm of 2.66 cm
 _IRIS_AHEAD = 0.16  # of the eye's width, by which the iris stands before the line of the corners
@@ -30,9 +30,8 @@ class FaceReading:
     def channels_from(self, rest: "FaceReading") -> Floats:
         """Motion channels [CHANNELS]: how this face differs from the same person's rest."""
         apart = self.vector - rest.vector
-        lids = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
-        shut = 1 - self.vector[lids] / np.maximum(rest.vector[lids], 1e-3)
-        apart[lids] = np.clip((shut - _SQUINT) / (1 - _SHUT - _SQUINT), 0, 1)
+        shut = 1 - self.vector[LIDS] / np.maximum(rest.vector[LIDS], 1e-3)
+        apart[LIDS] = np.clip((shut - _SQUINT) / (1 - _SHUT - _SQUINT), 0, 1)
         nearer = rest.vector[Channel.SHIFT_NEAR] / self.vector[Channel.SHIFT_NEAR] - 1
         apart[Channel.SHIFT_NEAR] = nearer / NEAR_SCALE
         return apart.astype(np.float32)
@@ -73,14 +72,14 @@ def read_face(face: Face, solver: PoseSolver, width: int, height: int) -> FaceRe
     place = posed.pose[:3, :3] @ PIVOT_CM + posed.pose[:3, 3]
     vector[[Channel.SHIFT_LEFT, Channel.SHIFT_UP]] = place[:2]
     vector[Channel.SHIFT_NEAR] = -place[2]  # the distance
-    vector[[Channel.BLINK_RIGHT, Channel.BLINK_LEFT]] = eye_openings(posed.mesh)
-    vector[[Channel.GAZE_LEFT, Channel.GAZE_UP]] = _gaze(face.points, posed.angles)
+    vector[LIDS] = eye_openings(posed.mesh)
+    vector[GAZE] = _gaze(face.points, posed.angles)
     return FaceReading(vector)
 
 
 def eye_openings(mesh: Doubles) -> tuple[float, float]:
     """Height over width of the person's right and left eye, of a pose-free mesh [468, 3]."""
-    right, left = (_opening(mesh, *eye) for eye in zip(_CORNERS, _LIDS, strict=True))
+    right, left = (_opening(mesh, *eye) for eye in zip(_CORNERS, _LID_POINTS, strict=True))
     return right, left
 
 

@@ -23,14 +23,14 @@ from engine.film_reader import (
     upright_pictures,
 )
 from engine.portrait.acting import soften
-from engine.portrait.channels import MOUTH, Channel
+from engine.portrait.channels import HEAD, LIDS, MOUTH, Channel
 from engine.portrait.engine import PortraitAvatar
 from engine.portrait.face_reading import FaceReading, read_face
 from engine.portrait.framing import faces_everywhere
 from engine.portrait.geometry import Canonical, Doubles, PoseSolver
 from engine.portrait.landmarks import Face, FaceLandmarker
 from engine.portrait.renderer import Renderer
-from engine.portrait.response import HEAD, LIDS, Response
+from engine.portrait.response import Response
 from engine.portrait.seamless import Loop, smooth_without_lag
 from engine.portrait.watcher import FaceFollower
 from engine.script import Motion

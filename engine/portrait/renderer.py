@@ -14,7 +14,7 @@ from engine.api import Picture
 from engine.portrait.acting import NEAR_SCALE
 from engine.portrait.aperture_layer import ApertureLayer, Behind, Layers, Place
 from engine.portrait.bending import Bending
-from engine.portrait.channels import CHANNELS, SHAPE, SHAPE_CHANNELS, Channel
+from engine.portrait.channels import CHANNELS, GAZE, LIDS, SHAPE, SHAPE_CHANNELS, Channel
 from engine.portrait.eyeball import Eyeball
 from engine.portrait.fields import Rigid
 from engine.portrait.head_layer import HeadLayer
@@ -24,8 +24,6 @@ from engine.portrait.mouth_painter import MouthLook, MouthPainter
 from engine.portrait.rig import Rig
 
 _TURN_LIMIT = 0.3  # radians; beyond it the still has nothing to show
-_BLINKS = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
-_GAZE = [Channel.GAZE_LEFT, Channel.GAZE_UP]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Renderer:
         if motion.shape != (CHANNELS,):
             raise ValueError(f"expected a motion vector of {CHANNELS} channels, got {motion.shape}")
         rig = self._scene.rig
-        shape, blinks = motion[SHAPE] + rig.rest, np.clip(motion[_BLINKS], 0, 1)
+        shape, blinks = motion[SHAPE] + rig.rest, np.clip(motion[LIDS], 0, 1)
         rigid = rigid_motion(motion, rig)
         places = [layer.place(rigid) for layer in self._apertures]
         backs = self._bending.back(
@@ -106,7 +104,7 @@ class Renderer:
         """What mouth and eyes show."""
         jaw_cm = max(float(motion[Channel.JAW_OPEN]), 0.0)
         shown = [self._mouth(jaw_cm, places[0].skull)]
-        gaze = motion[_GAZE]
+        gaze = motion[GAZE]
         for eyeball, place in zip(self._eyeballs, places[1:], strict=True):
             shown.append(Behind(_looking(eyeball, gaze, place.skull)))
         return shown

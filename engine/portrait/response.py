@@ -13,16 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.api import Picture
 from engine.portrait.acting import PITCH_SHOWN, SOFT_LIMITS, YAW_SHOWN, soft_limit
-from engine.portrait.channels import CHANNELS, Channel
+from engine.portrait.channels import CHANNELS, HEAD, LIDS, Channel
 from engine.portrait.face_reading import read_face
 from engine.portrait.geometry import Canonical, Doubles, PoseSolver, head_turn
 from engine.portrait.landmarks import Face, FaceLandmarker, Floats
 
-HEAD = [Channel.YAW, Channel.PITCH, Channel.ROLL]
-LIDS = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
 _TURNS = {Channel.YAW: 0.17, Channel.PITCH: 0.11, Channel.ROLL: 0.14}  # radians to both sides
 _BESIDES = {Channel.SHIFT_LEFT: 1.5, Channel.SHIFT_UP: 1.5, Channel.BROWS_UP: 0.5}  # centimetres
 _LEAST_SHOWN, _MOST_SHOWN = 0.35, 1.2  # of a turn: what is found beyond that is a mistake
@@ -55,7 +54,7 @@ class Response:
         rest = look(np.zeros(CHANNELS, np.float32))
         turns = [look.slope(*one)[place] for place, one in enumerate(_TURNS.items())]
         besides = [look.slope(*one) for one in _BESIDES.items()]
-        closing = np.stack([look(_lowered(share)) for share in _STEPS])
+        closing = np.stack([look(_moved(LIDS, share)) for share in _STEPS])
         sideways = np.stack([*besides, (closing[-1] - rest)[HEAD]], axis=1)
         openings = closing[:, LIDS].mean(axis=1) / max(float(rest[LIDS].mean()), 1e-3)
         return cls(
@@ -116,17 +115,12 @@ class _Looker:
 
     def slope(self, channel: Channel, reach: float) -> Doubles:
         """Radians of `HEAD` for each unit of a channel, from one side to the other."""
-        there, back = (self(_only(channel, value)) for value in (reach, -reach))
+        there, back = (self(_moved(channel, value)) for value in (reach, -reach))
         return np.asarray((there - back)[HEAD] / (2 * reach))
 
 
-def _only(channel: Channel, value: float) -> Floats:
+def _moved(channels: Channel | NDArray[np.int64], value: float) -> Floats:
+    """Motion [CHANNELS] of nothing else."""
     motion = np.zeros(CHANNELS, np.float32)
-    motion[channel] = value
-    return motion
-
-
-def _lowered(share: float) -> Floats:
-    motion = np.zeros(CHANNELS, np.float32)
-    motion[LIDS] = share
+    motion[channels] = value
     return motion

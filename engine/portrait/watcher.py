@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.api import Picture
 from engine.direction import PuppetFrame
-from engine.portrait.channels import CHANNELS, Channel
+from engine.portrait.channels import CHANNELS, LIDS, Channel
 from engine.portrait.face_reading import FaceReading, read_face
 from engine.portrait.geometry import Doubles, PoseSolver
 from engine.portrait.landmarks import Detection, Face, FaceLandmarker, Region
@@ -18,9 +18,8 @@ _MIN_PRESENCE = 0.5
 _RECOUNT_PICTURES = 50
 _OFF_CENTRE = 0.5  # of its size a face loses where it stands at the edge of the picture
 _BYSTANDER = 0.4  # of the size of the followed one: what is smaller counts for nobody
-_LIDS = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
 
-_STEADY_HZ = dict.fromkeys(_LIDS, 6.0) | {Channel.GAZE_LEFT: 2.0, Channel.GAZE_UP: 1.5}
+_STEADY_HZ = dict.fromkeys(LIDS, 6.0) | {Channel.GAZE_LEFT: 2.0, Channel.GAZE_UP: 1.5}
 _USUAL_STEADY_HZ = 2.5
 _OPENING_HZ = {
     Channel.YAW: 20.0,  # per radian a second
@@ -136,7 +135,7 @@ class CameraWatcher:
         if time_s - self._begun_s >= REST_S and len(self._first) >= _MIN_REST_PICTURES:
             seen = np.stack(self._first)
             rest = np.median(seen, axis=0)
-            rest[_LIDS] = np.quantile(seen[:, _LIDS], _OPEN_SHARE, axis=0)  # a blink is no rest
+            rest[LIDS] = np.quantile(seen[:, LIDS], _OPEN_SHARE, axis=0)  # a blink is no rest
             self._rest = FaceReading(rest)
 
 

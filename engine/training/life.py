@@ -24,7 +24,7 @@ from scipy.optimize import nnls
 
 from engine.config import TIMING
 from engine.portrait.acting import NEAR_SCALE
-from engine.portrait.channels import Channel
+from engine.portrait.channels import LIDS, Channel
 from engine.portrait.face_reading import read_face
 from engine.portrait.geometry import Canonical, Doubles, PoseSolver
 from engine.portrait.landmarks import Face
@@ -39,7 +39,6 @@ _OPEN_EYES = 70  # per cent: eyes at rest are open, however often somebody blink
 _BLINK_SHARE = 0.7  # of that opening
 _BLINK_MEDIAN_FRAMES = 25  # that no blink outlasts by half
 _SWING_FRAMES = 50  # what is slower than that is no answer to a stress
-_LIDS = [Channel.BLINK_RIGHT, Channel.BLINK_LEFT]
 _HEAD = [Channel.YAW, Channel.PITCH, Channel.ROLL]
 
 
@@ -76,7 +75,7 @@ def read_scenes(corpus: Path) -> dict[str, list[Scene]]:
 def measure_person(scenes: Sequence[Scene]) -> PersonLife:
     """Measure one person."""
     curves = [waving(scene.readings) for scene in scenes]
-    eyes = [scene.readings[:, _LIDS].mean(axis=1) for scene in scenes]
+    eyes = [scene.readings[:, LIDS].mean(axis=1) for scene in scenes]
     blinks = sum(_blinks(one) for one in eyes)
     followed = [_accents(scene.loudness) for scene in scenes]
     nods, raises = (_swings([one[:, k] for one in followed]) for k in range(2))
@@ -122,7 +121,7 @@ def waving(readings: Doubles) -> Doubles:
     curves = readings.copy()
     distance = readings[:, Channel.SHIFT_NEAR]
     curves[:, Channel.SHIFT_NEAR] = (np.median(distance) / distance - 1) / NEAR_SCALE
-    eyes = readings[:, _LIDS].mean(axis=1)
+    eyes = readings[:, LIDS].mean(axis=1)
     slow = median_filter(eyes, _BLINK_MEDIAN_FRAMES, mode="nearest")
     curves[:, Channel.BLINK_LEFT] = 1 - slow / np.percentile(eyes, _OPEN_EYES)
     return np.asarray(curves[:, list(WAVING)])

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from benchmarks.tracking import watched
 from engine.api import Picture, PortraitOptions
 from engine.portrait.acting import SOFT_LIMITS
-from engine.portrait.channels import CHANNELS, Channel
+from engine.portrait.channels import CHANNELS, HEAD, Channel
 from engine.portrait.geometry import Canonical, Doubles, Posed, head_turn
 from engine.portrait.prepare import Preparer
 from engine.portrait.renderer import Renderer
-from engine.portrait.response import HEAD, Response
+from engine.portrait.response import Response
 
 STEPS = np.linspace(0, 1, 11)
 OPENINGS = np.array([1, 0.95, 0.9, 0.86, 0.81, 0.75, 0.69, 0.56, 0.29, 0.12, 0.08])
