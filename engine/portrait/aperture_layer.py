@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.api import Picture
-from engine.portrait.fields import Box, Rigid, Spread
+from engine.portrait.fields import Box, Rigid, Spread, warp
 from engine.portrait.landmarks import Floats
 from engine.portrait.rig import Aperture
 
 _OVERLAP_PIXELS = 0.75  # how far the layers of an aperture overlap, so that no crack shows
 _SHEET_MARGIN = 0.2  # of an aperture's width: skin that may slide in from outside its box
 _EDGE_ZERO, _EDGE_SCALE = 128, 12.0  # how distances are kept in a byte: 1/12 pixel, +-10 pixels
-_NO_MAP = np.empty(0, np.float32)  # the maps hold x and y together
 
 # What a distance in a byte means, [256] each.
 _DISTANCES = ((np.arange(256) - _EDGE_ZERO) / _EDGE_SCALE).astype(np.float32)
@@ -53,13 +52,9 @@ class ApertureLayer:
         self.box = box
         self._middle = box.width / 2, box.height / 2
         height, width = still.shape[:2]
-        self._room = (
-            (-box.left, width - box.left - box.width),
-            (
-                -box.top,
-                height - box.top - box.height,
-            ),
-        )
+        # How far the box may go, in pixels: least and most, right and down.
+        right, down = width - box.left - box.width, height - box.top - box.height
+        self._room = (-box.left, right), (-box.top, down)
         step = aperture.upper.step
         self._depth = float(aperture.upper.position[2].mean())
         first = aperture.upper.position[:2, 0]
@@ -141,14 +136,7 @@ class _Sheet:
         What is returned is overwritten by the next call.
         """
         self._spread.displace(back)
-        cv2.remap(
-            self._skin,
-            self._spread.places(*self._cells),
-            _NO_MAP,
-            cv2.INTER_LINEAR,
-            dst=self._slid,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        warp(self._skin, self._spread.places(*self._cells), self._slid)
         cv2.extractChannel(self._slid, 3, dst=self._inside)
         cv2.cvtColor(self._slid, cv2.COLOR_RGBA2RGB, dst=self._colour)
         return self._colour, self._inside

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from engine.api import Picture
-from engine.portrait.fields import Box
+from engine.portrait.fields import Box, from_corner, shifted
 from engine.portrait.interior import EyeInterior
 from engine.portrait.landmarks import Floats
 
@@ -38,9 +38,7 @@ class Eyeball:
             looking = np.asarray(
                 cv2.remap(eye.ball, places, np.empty(0), cv2.INTER_LINEAR), np.uint8
             )
-        way = skull.copy()
-        way[:, 2] += skull[:, :2] @ np.array([source.left, source.top], np.float32)
-        way[:, 2] -= (part.left, part.top)
+        way = shifted(from_corner(skull, source.left, source.top), -part.corner)
         size = (part.width, part.height)
         return np.asarray(
             cv2.warpAffine(looking, way, size, borderMode=cv2.BORDER_REPLICATE), np.uint8

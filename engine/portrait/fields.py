@@ -10,9 +10,11 @@ from typing import Self
 import cv2
 import numpy as np
 
+from engine.api import Picture
 from engine.portrait.geometry import Doubles
 from engine.portrait.landmarks import Floats
 
+_NO_MAP = np.empty(0, np.float32)  # places hold x and y together
 _STIFFNESS = 1e-4  # regularisation: near-coincident landmarks may disagree a little
 
 
@@ -57,6 +59,11 @@ class Box:
     top: int
     width: int
     height: int
+
+    @property
+    def corner(self) -> Floats:
+        """Its first pixel, [2]: x, y."""
+        return np.array([self.left, self.top], np.float32)
 
     @property
     def rows(self) -> slice:
@@ -136,6 +143,23 @@ class Spread:
         fine = self._fine[: height * width * 2].reshape(height, width, 2)
         cv2.resize(part, (width, height), dst=fine, interpolation=cv2.INTER_LINEAR)
         return fine[step:-step, step:-step]
+
+
+def warp(picture: Picture, places: Floats, into: Picture) -> None:
+    """Fill `into` [height, width, channels] with what `picture` has at `places`, or nearest."""
+    cv2.remap(picture, places, _NO_MAP, cv2.INTER_LINEAR, dst=into, borderMode=cv2.BORDER_REPLICATE)
+
+
+def shifted(affine: Floats, shift: Floats) -> Floats:
+    """The map [2, 3] of a picture that `affine` places, moved on by `shift` [2] pixels."""
+    moved = affine.copy()
+    moved[:, 2] += shift
+    return moved
+
+
+def from_corner(affine: Floats, left: int, top: int) -> Floats:
+    """The map [2, 3] of a part that begins there, of a picture that `affine` places."""
+    return shifted(affine, affine[:, :2] @ np.array([left, top], np.float32))
 
 
 def grid_places(box: Box, step: int) -> Doubles:

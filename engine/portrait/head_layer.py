@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.api import Picture
-from engine.portrait.fields import Patch, Spread
+from engine.portrait.fields import Patch, Spread, warp
 from engine.portrait.landmarks import Floats
 
 _BAND = 14  # rows of the grid in a band
-_NO_MAP = np.empty(0, np.float32)  # the maps hold x and y together
 
 Span: TypeAlias = tuple[int, int]  # first and one behind the last
 
@@ -81,8 +80,7 @@ class HeadLayer:
         cells = slice(columns[0] // step, -(-columns[1] // step))
         places = self._spread.places(slice(*rows), cells)
         places = places[:, columns[0] - cells.start * step : columns[1] - cells.start * step]
-        border = cv2.BORDER_REPLICATE
-        cv2.remap(self._cutout, places, _NO_MAP, cv2.INTER_LINEAR, dst=warped, borderMode=border)
+        warp(self._cutout, places, warped)
         cv2.extractChannel(warped, 3, dst=cover)
         cv2.bitwise_not(cover, dst=cover)
         cv2.cvtColor(cover, cv2.COLOR_GRAY2RGB, dst=behind)

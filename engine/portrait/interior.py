@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from engine.api import Picture
-from engine.portrait.fields import Box
+from engine.portrait.fields import Box, shifted
 from engine.portrait.geometry import Doubles
 from engine.portrait.landmarks import Floats
 from engine.portrait.rig import Anatomy, Aperture
@@ -47,9 +47,9 @@ class MouthInterior:
         upper and the lower lip's edges lie away from each pixel of the part.
         """
         skull, jaw = motion
-        painted = _place(self.cavity, _moved(skull, 0.5 * jaw), part, cv2.BORDER_REPLICATE)
+        painted = _place(self.cavity, shifted(skull, 0.5 * jaw), part, cv2.BORDER_REPLICATE)
         for layer, share in ((self.tongue, _TONGUE_SHARE), (self.lower_teeth, 1.0)):
-            painted = _over(_place(layer, _moved(skull, share * jaw), part), painted)
+            painted = _over(_place(layer, shifted(skull, share * jaw), part), painted)
         painted = _over(_place(self.upper_teeth, skull, part), painted)
         upper, lower = edges
         shade = np.clip(-upper / self.shadow_pixels, 0, 1) * 0.45 + 0.55
@@ -76,8 +76,8 @@ def paint_eye(
     hidden = (aperture.upper_edge > -1.0) | (aperture.lower_edge > -1.0)
     part = np.ascontiguousarray(still[box.rows, box.columns])
     points = anatomy.points
-    centre = points[eye.iris[0], :2] - (box.left, box.top)
-    rim = points[list(eye.iris[1:]), :2] - (box.left, box.top)
+    centre = points[eye.iris[0], :2] - box.corner
+    rim = points[list(eye.iris[1:]), :2] - box.corner
     radius = float(np.linalg.norm(rim - centre, axis=1).mean())
     ball = cv2.inpaint(part, hidden.astype(np.uint8), 3, cv2.INPAINT_TELEA)
     ys, xs = np.mgrid[: box.height, : box.width]
@@ -222,12 +222,6 @@ def _disc(still: Picture, centre: Doubles, radius: int) -> Floats:
     return block.reshape(-1, 3).astype(np.float32)
 
 
-def _moved(affine: Floats, shift: Floats) -> Floats:
-    moved = affine.copy()
-    moved[:, 2] += shift
-    return moved
-
-
 def _layer(painted: Floats) -> Picture:
     """Premultiplied colour 0..255 and cover 0..1 to bytes, [height, width, 4]."""
     return np.asarray(np.clip(painted * (1, 1, 1, 255) + 0.5, 0, 255), np.uint8)
@@ -235,7 +229,7 @@ def _layer(painted: Floats) -> Picture:
 
 def _place(layer: Picture, affine: Floats, part: Box, border: int = cv2.BORDER_CONSTANT) -> Picture:
     """A part of a layer that `affine` [2, 3] moves."""
-    way, size = _moved(affine, np.array([-part.left, -part.top])), (part.width, part.height)
+    way, size = shifted(affine, -part.corner), (part.width, part.height)
     placed = cv2.warpAffine(layer, way, size, flags=cv2.INTER_LINEAR, borderMode=border)
     return np.asarray(placed, np.uint8)
 

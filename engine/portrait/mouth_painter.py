@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.api import Picture
-from engine.portrait.fields import Box
+from engine.portrait.fields import Box, from_corner
 from engine.portrait.landmarks import Floats
 from engine.portrait.mouth_crop import (
     COVER_REACH,
@@ -164,7 +164,7 @@ class MouthPainter:
                 for one, whole in zip(around, (SEEN_ROWS, SEEN_COLUMNS), strict=True)
             )
         )
-        seen, size = _from(place, SEEN_ROWS.start, SEEN_COLUMNS.start), (WIDTH, part.cut_rows)
+        seen, size = from_corner(place, SEEN_COLUMNS.start, SEEN_ROWS.start), (WIDTH, part.cut_rows)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         colour = cv2.warpAffine(lips, seen, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
         crop = Crop(
@@ -172,12 +172,12 @@ class MouthPainter:
             np.ascontiguousarray(opening[SEEN_ROWS, SEEN_COLUMNS][: part.cut_rows]),
         )
         painted = self.paint(crop, part)
-        _paste(painted, cover, _from(place, around.rows.start, around.columns.start), lips)
+        _paste(painted, cover, from_corner(place, around.columns.start, around.rows.start), lips)
         return lips
 
     def _place(self, box: Box, skull: Floats) -> Floats:
         """The map [2, 3] from crop pixels to those of the box, the head's motion included."""
-        shift = self.crop[:, 2] - np.array([box.left, box.top], np.float32)
+        shift = self.crop[:, 2] - box.corner
         moved = skull[:, :2] @ shift + skull[:, 2]
         return np.column_stack([skull[:, :2] @ self.crop[:, :2], moved])
 
@@ -237,13 +237,6 @@ def _parted(cover: float, place: Floats) -> float:
     box_pixels = min(float(np.sqrt(abs(np.linalg.det(place[:, :2])))), 1.0)  # of a crop pixel
     shut = min(_SHUT_COVER / box_pixels, _MOST_SHUT)
     return max(cover - shut, 0.0) / (max(cover, shut) * (1 - shut))
-
-
-def _from(place: Floats, row: int, column: int) -> Floats:
-    """The map [2, 3] of a crop's part that begins there, of the map of the crop."""
-    moved = place.copy()
-    moved[:, 2] += place[:, :2] @ np.array([column, row], np.float32)
-    return moved
 
 
 def _paste(painted: Picture, cover: Floats, place: Floats, lips: Picture) -> None:
