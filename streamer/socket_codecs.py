@@ -11,6 +11,7 @@ from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from engine.config import TIMING
+from streamer.opus import opus_encoder
 from streamer.wire import Codec
 
 JPEG_QUALITY = 90
@@ -108,13 +109,7 @@ class OpusCoder:
     pre_skip = OPUS_PRE_SKIP
 
     def __init__(self) -> None:
-        context = av.CodecContext.create("libopus", "w")
-        assert isinstance(context, av.AudioCodecContext)
-        context.sample_rate, context.layout, context.format = TIMING.wire_rate_hz, "mono", "s16"
-        context.bit_rate = _OPUS_BITS_PER_S
-        context.time_base = Fraction(1, TIMING.wire_rate_hz)
-        context.options = {"application": "audio", "frame_duration": "20"}
-        self._context = context
+        self._context = opus_encoder(_OPUS_BITS_PER_S, {"application": "audio"})
         self._count = 0
 
     def encode(self, samples: NDArray[np.int16]) -> bytes:
