@@ -1,7 +1,7 @@
 """Mouth motion as a stream of latents: z-scored channels, denoised in a window that slides.
 
 Every frame is denoised beside those that were shown before it, which stay as they are, and beside
-two future frames, which are begun anew with the next.
+two future frames, which are begun anew with the next. `motion_runner.py` does that.
 """
 
 from functools import cache
@@ -11,18 +11,12 @@ from torch import Tensor, nn
 
 from engine.portrait.channels import MOUTH_CHANNELS
 from engine.portrait.gate import LOOK_AHEAD_FRAMES
-from engine.portrait.motion_unet import NOISE_LEVELS, ROW, WINDOW_FRAMES, MotionUnet
+from engine.portrait.motion_unet import NOISE_LEVELS, WINDOW_FRAMES, MotionUnet
 from engine.portrait.mouth_network import HEARD, MouthNetwork, State
-from engine.stream.denoise import Look, StreamingDenoiser, StreamPlan
 from engine.stream.ladder import Ladder, cosine_signals, spread_timesteps
-from engine.stream.noise import FrameNoise
 from engine.stream.schedule import Window
-from engine.stream.solver import Solver, as_maps
-from engine.stream.window import Rows, Start, StreamWindow, WindowSpec
-from kernels.step import Guided, Prediction
 
 STEPS = 2
-HEARD_ROWS = "heard"
 SCHEDULE = Window(
     chunk_frames=1,
     history_frames=WINDOW_FRAMES - 1 - LOOK_AHEAD_FRAMES,
@@ -77,26 +71,3 @@ class MotionNetwork(nn.Module):
         """The row [1, 1, ROW] of a frame before the first, of which nothing was heard."""
         anchor = self.anchor().transpose(1, 2)
         return self.unet.row(anchor, anchor.new_zeros(1, 1, HEARD))
-
-    def __call__(self, look: Look) -> Guided:
-        """Predict clean latents."""
-        rows = look.conditions[HEARD_ROWS]
-        clean = self.unet(look.latents, look.timesteps, rows)
-        return Guided(as_maps(clean), prediction=Prediction.ORIGINAL)
-
-
-def open_denoiser(network: MotionNetwork, seed: int) -> StreamingDenoiser:
-    """A stream of latents that is told one row of sound a frame; `seed` decides its noise.
-
-    What live streams run is `motion_runner.py`, which makes the same numbers with less ado.
-    """
-    anchor = network.anchor()
-    spec = WindowSpec(
-        frames=WINDOW_FRAMES,
-        channels=MOUTH_CHANNELS,
-        conditions={HEARD_ROWS: Rows((1, WINDOW_FRAMES, ROW), axis=1)},
-    )
-    start = Start(anchor, {HEARD_ROWS: network.silence()})
-    window = StreamWindow(spec, FrameNoise(seed, (MOUTH_CHANNELS,)), start)
-    plan = StreamPlan(SCHEDULE, Solver(motion_ladder()), anchor, fade_frames=0)
-    return StreamingDenoiser(network, plan, window)

@@ -1,10 +1,10 @@
 """The motion network on NumPy: sound in, a mouth out, a frame at a time.
 
-The same numbers, up to rounding, as `MotionNetwork.listen` and the `StreamingDenoiser` that
-`open_denoiser` makes: those say what it means, and it is tested against them. There a frame is 340
-operations of PyTorch on a few kilobytes each, and handing them out takes ten times as long as
-computing them. Here history frames, which never change any more, keep what they gave to the first
-layer, and a step down the ladder is two numbers.
+The same numbers, up to rounding, as `MotionNetwork.listen` and its UNet on the streaming core
+(`engine/stream/`) with the schedule of `motion_denoiser.py`: those say what it means, and it is
+tested against them. There a frame is 340 operations of PyTorch on a few kilobytes each, and handing
+them out takes ten times as long as computing them. Here history frames, which never change any
+more, keep what they gave to the first layer, and a step down the ladder is two numbers.
 """
 
 from dataclasses import dataclass

@@ -7,18 +7,17 @@ from torch import Tensor
 from engine.portrait.gate import LOOK_AHEAD_FRAMES
 from engine.portrait.hearing import FEATURES
 from engine.portrait.motion_denoiser import (
-    HEARD_ROWS,
     SCHEDULE,
     STEPS,
     MotionNetwork,
     motion_ladder,
-    open_denoiser,
 )
 from engine.portrait.motion_unet import WINDOW_FRAMES
 from engine.stream.denoise import StreamingDenoiser
 from engine.stream.noise import FrameNoise
 from engine.stream.schedule import evaluations_per_frame
 from tests.engine.portrait.motion_networks import network
+from tests.engine.portrait.plain_denoiser import HEARD_ROWS, open_denoiser
 from tests.engine.stream.small import OperationCounter
 
 

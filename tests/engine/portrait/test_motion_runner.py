@@ -10,12 +10,13 @@ from engine.portrait.gate import LOOK_AHEAD_FRAMES
 from engine.portrait.hearing import FEATURES
 from engine.portrait.landmarks import Floats
 from engine.portrait.motion import WEIGHTS_PATH, MotionModel
-from engine.portrait.motion_denoiser import HEARD_ROWS, MotionNetwork, open_denoiser
+from engine.portrait.motion_denoiser import MotionNetwork
 from engine.portrait.motion_runner import DRAWN_AT_ONCE, MotionRunner, MotionWeights
 from engine.portrait.mouth_runner import MouthRunner, MouthWeights
 from engine.portrait.numpy_layers import CentredNorm, gelu, silu
 from tests.engine.portrait.line_counter import LineCounter
 from tests.engine.portrait.motion_networks import network
+from tests.engine.portrait.plain_denoiser import HEARD_ROWS, open_denoiser
 from tests.engine.stream.small import OperationCounter
 
 
