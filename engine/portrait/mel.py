@@ -38,11 +38,11 @@ PHONE_BANDS = 80
 _PHONE_LOW_HZ, _PHONE_HIGH_HZ = 40.0, 7600.0
 _PHONE_LINEAR_HZ, _PHONE_HZ_A_STEP = 1000.0, 200 / 3  # below, steps of the scale are even
 _PHONE_STEPS_AN_OCTAVE = 27 * np.log(2) / np.log(6.4)
-_PHONE_SPEECH_DB = -26.0  # of full scale: every voice is brought to that
-_PHONE_FLOOR = -13.0  # natural logarithm of a power
-_NATURAL_PER_DB = np.log(10) / 10
+PHONE_SPEECH_DB = -26.0  # of full scale: every voice is brought to that
+PHONE_FLOOR = -13.0  # natural logarithm of a power
+NATURAL_PER_DB = np.log(10) / 10
 
-_LEAST_POWER = 1e-10
+LEAST_POWER = 1e-10
 _LEVEL_FLOOR = 10 ** (LOWEST_DB / 10)
 
 
@@ -95,11 +95,6 @@ class MelStream:
         heard = np.concatenate([self._rest, samples])
         count = max(0, (len(heard) - _PAST_SAMPLES) // HOP_SAMPLES)
         self._rest = heard[count * HOP_SAMPLES :].copy()
-        if not count:
-            nothing = (
-                np.empty(size, np.float32) for size in ((0, BANDS), 0, 0, 0, (0, PHONE_BANDS))
-            )
-            return Hops(*nothing)
         # The same view as `sliding_window_view` makes, which takes longer than the transform.
         step = heard.itemsize
         shape, strides = (count, _WINDOW_SAMPLES), (HOP_SAMPLES * step, step)
@@ -133,9 +128,9 @@ class MelStream:
 
 
 def _levelled(power: NDArray[np.float64], speech_db: NDArray[np.float64]) -> Floats:
-    gain = _NATURAL_PER_DB * (_PHONE_SPEECH_DB - speech_db)
-    bands = np.log(power + _LEAST_POWER) + gain
-    return np.asarray(np.maximum(bands, _PHONE_FLOOR), np.float32)
+    gain = NATURAL_PER_DB * (PHONE_SPEECH_DB - speech_db)
+    bands = np.log(power + LEAST_POWER) + gain
+    return np.asarray(np.maximum(bands, PHONE_FLOOR), np.float32)
 
 
 def _hann_window() -> NDArray[np.float64]:

@@ -38,10 +38,11 @@ class Feed(nn.Module):
 
 
 class Attend(nn.Module):
-    """Each step among those of the past; it knows no order."""
+    """Each step among those of the past, or of the whole sound; it knows no order."""
 
-    def __init__(self) -> None:
+    def __init__(self, past_pairs: int | None) -> None:
         super().__init__()
+        self._past_pairs = past_pairs
         self.norm = nn.LayerNorm(HEARD_PHONES)
         self.ask = nn.Linear(HEARD_PHONES, 3 * HEARD_PHONES)  # queries, keys, values
         self.answer = nn.Linear(HEARD_PHONES, HEARD_PHONES)
@@ -51,29 +52,35 @@ class Attend(nn.Module):
         batch, count, _ = steps.shape
         asked = self.ask(self.norm(steps)).reshape(batch, count, 3, HEADS, -1)
         queries, keys, values = asked.permute(2, 0, 3, 1, 4)
-        pair = torch.arange(count) // STEPS_PER_FRAME
-        before = pair[:, None] - pair
-        seen = (before >= 0) & (before <= PAST_PAIRS)
-        found = functional.scaled_dot_product_attention(queries, keys, values, seen)
+        found = functional.scaled_dot_product_attention(queries, keys, values, self._seen(count))
         result: Tensor = steps + self.answer(found.transpose(1, 2).reshape(steps.shape))
         return result
+
+    def _seen(self, count: int) -> Tensor | None:
+        """Which steps [count, count] each step looks at; None for all."""
+        if self._past_pairs is None:
+            return None
+        pair = torch.arange(count) // STEPS_PER_FRAME
+        before = pair[:, None] - pair
+        return (before >= 0) & (before <= self._past_pairs)
 
 
 class Reach(nn.Module):
     """Each step among its neighbours."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead_taps: int) -> None:
         super().__init__()
+        self._around = PAST_TAPS, ahead_taps
         self.norm = nn.LayerNorm(HEARD_PHONES)
         self.gate = nn.Linear(HEARD_PHONES, 2 * HEARD_PHONES)
-        taps = PAST_TAPS + 1 + AHEAD_TAPS
+        taps = PAST_TAPS + 1 + ahead_taps
         self.taps = nn.Conv1d(HEARD_PHONES, HEARD_PHONES, taps, groups=HEARD_PHONES)
         self.mix = nn.Linear(HEARD_PHONES, HEARD_PHONES)
 
     def forward(self, steps: Tensor) -> Tensor:
         """steps [batch, steps, 144] -> the same."""
         gated = functional.glu(self.gate(self.norm(steps)), -1).transpose(1, 2)
-        reached = self.taps(functional.pad(gated, (PAST_TAPS, AHEAD_TAPS)))
+        reached = self.taps(functional.pad(gated, self._around))
         result: Tensor = steps + self.mix(functional.silu(reached).transpose(1, 2))
         return result
 
@@ -81,10 +88,10 @@ class Reach(nn.Module):
 class PhoneBlock(nn.Module):
     """One conformer block."""
 
-    def __init__(self) -> None:
+    def __init__(self, past_pairs: int | None, ahead_taps: int) -> None:
         super().__init__()
         self.first, self.last = Feed(), Feed()
-        self.attend, self.reach = Attend(), Reach()
+        self.attend, self.reach = Attend(past_pairs), Reach(ahead_taps)
         self.norm = nn.LayerNorm(HEARD_PHONES)
 
     def forward(self, steps: Tensor) -> Tensor:
@@ -96,10 +103,11 @@ class PhoneBlock(nn.Module):
 class PhoneNetwork(nn.Module):
     """The network as it is trained, on whole stretches of sound; `PhoneRunner` streams it."""
 
-    def __init__(self) -> None:
+    def __init__(self, past_pairs: int | None = PAST_PAIRS, ahead_taps: int = AHEAD_TAPS) -> None:
+        """Its teacher reaches further: attention to the whole sound (None) and more taps ahead."""
         super().__init__()
         self.stem = nn.Conv1d(PHONE_BANDS, HEARD_PHONES, STEM_HOPS, STEPS_PER_FRAME, padding=1)
-        self.blocks = nn.ModuleList(PhoneBlock() for _ in range(BLOCKS))
+        self.blocks = nn.ModuleList(PhoneBlock(past_pairs, ahead_taps) for _ in range(BLOCKS))
 
     def forward(self, bands: Tensor) -> Tensor:
         """bands [batch, hops, PHONE_BANDS], whole frames: steps [batch, hops / 2, 144]."""

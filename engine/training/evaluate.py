@@ -21,7 +21,7 @@ from engine.config import TIMING
 from engine.portrait.channels import Channel
 from engine.portrait.gate import MouthGate
 from engine.portrait.landmarks import Floats
-from engine.portrait.mel import HOPS_PER_FRAME, MelStream
+from engine.portrait.mel import HOPS_PER_FRAME
 from engine.portrait.motion import LOOK_AHEAD_FRAMES, WEIGHTS_PATH, MotionModel, shown
 from engine.training.corpus import TalkingClip, lip_opening, read_corpus
 from engine.training.whole_hearing import hear
@@ -66,11 +66,11 @@ def follow(model: MotionModel, samples: Samples) -> Floats:
 
 def foretell(model: MotionModel, samples: Samples) -> Floats:
     """Mouth channels [frames, 9] that sound alone foretells: what the denoiser starts from."""
-    sound, gate = _padded(samples), MouthGate()
+    heard, gate = hear(_padded(samples)), MouthGate()
     network = model.network.mouth
     with torch.inference_mode():
-        told, _ = network(torch.from_numpy(hear(sound))[None], network.start())
-    excess = MelStream().push(sound).excess_db.reshape(-1, HOPS_PER_FRAME)
+        told, _ = network(torch.from_numpy(heard.features)[None], network.start())
+    excess = heard.hops.excess_db.reshape(-1, HOPS_PER_FRAME)
     openness = np.array([gate.push(one) for one in excess], np.float32)
     return shown(told[0].numpy(), openness[:, None])[LOOK_AHEAD_FRAMES:]
 

@@ -18,8 +18,14 @@ from torch.nn import functional
 
 from engine.api import Samples
 from engine.portrait.landmarks import Floats
-from engine.portrait.mel import HOP_SAMPLES
-from engine.portrait.phone_network import AHEAD_TAPS, BLOCKS, HEADS, HEARD_PHONES, PAST_TAPS
+from engine.portrait.mel import (
+    HOP_SAMPLES,
+    LEAST_POWER,
+    NATURAL_PER_DB,
+    PHONE_FLOOR,
+    PHONE_SPEECH_DB,
+)
+from engine.portrait.phone_network import AHEAD_TAPS, BLOCKS, PAST_TAPS, PhoneNetwork
 from engine.training.corpus import CorpusError
 
 Weights = dict[str, Tensor]
@@ -32,8 +38,8 @@ _MODEL = "acoustic_model.model."
 _STEM = "onnx::Conv_801", "onnx::Conv_802"
 _TAPS = ("onnx::Conv_804", "onnx::Conv_805"), ("onnx::Conv_807", "onnx::Conv_808")
 _FIRST_NODE = 829, 838  # of a block: first feed 0 and 1, ask 2, answer 6, last feed 7 and 8
+_KINDS = ("weight", "bias")
 _HALF_WINDOW = 200
-_SPEECH_DB, _FLOOR, _LEAST_POWER = -26.0, -13.0, 1e-10
 
 
 def teacher_file() -> Path:
@@ -79,15 +85,16 @@ def _entries(
         yield name, _TYPES[kind], shape, place, size
 
 
-def begin(weights: Weights) -> Weights:
+def begin(weights: Weights, ahead_taps: int = AHEAD_TAPS) -> Weights:
     """State of a `PhoneNetwork` that begins with the teacher's weights, taps cut to its reach."""
     state = {"stem.weight": weights[_STEM[0]], "stem.bias": weights[_STEM[1]]}
     for block in range(BLOCKS):
-        state |= {f"blocks.{block}.{name}": part for name, part in _block(weights, block).items()}
+        parts = _block(weights, block, ahead_taps)
+        state |= {f"blocks.{block}.{name}": part for name, part in parts.items()}
     return state
 
 
-def _block(weights: Weights, block: int) -> Weights:
+def _block(weights: Weights, block: int, ahead_taps: int) -> Weights:
     name, node = f"{_MODEL}blocks.{block}.", _FIRST_NODE[block]
 
     def linear(number: int) -> Tensor:
@@ -102,7 +109,7 @@ def _block(weights: Weights, block: int) -> Weights:
         "attend.answer.bias": weights[f"{name}attn.out_proj.bias"],
         "reach.gate.weight": weights[f"{name}conv.pointwise1.weight"][..., 0],
         "reach.gate.bias": weights[f"{name}conv.pointwise1.bias"],
-        "reach.taps.weight": taps[..., middle - PAST_TAPS : middle + AHEAD_TAPS + 1],
+        "reach.taps.weight": taps[..., middle - PAST_TAPS : middle + ahead_taps + 1],
         "reach.taps.bias": taps_bias,
         "reach.mix.weight": weights[f"{name}conv.pointwise2.weight"][..., 0],
         "reach.mix.bias": weights[f"{name}conv.pointwise2.bias"],
@@ -123,25 +130,18 @@ def _block(weights: Weights, block: int) -> Weights:
     return {key: value.contiguous() for key, value in state.items()}
 
 
-_KINDS = ("weight", "bias")
-
-
 class Teacher:
     """The first two blocks as they were trained: each step sees the whole sound."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self._states = [_block(weights, block) for block in range(BLOCKS)]
+        self._network = PhoneNetwork(past_pairs=None, ahead_taps=PAST_TAPS).eval()
+        self._network.load_state_dict(begin(weights, PAST_TAPS), strict=True)
 
     @torch.no_grad()
     def hear(self, samples: Samples, speech_db: Floats) -> Floats:
         """Steps [hops / 2, 144] of a sound whose speech level is known at each hop [hops]."""
-        bands = self.bands(samples, speech_db)
-        stem, bias = (self._weights[part] for part in _STEM)
-        steps = functional.conv1d(bands.T[None], stem, bias, stride=2, padding=1)
-        steps = functional.gelu(steps)[0].T
-        for block, state in enumerate(self._states):
-            steps = self._block(steps, state, _TAPS[block])
+        steps: Tensor = self._network(self.bands(samples, speech_db)[None])[0]
         return steps.numpy()
 
     def bands(self, samples: Samples, speech_db: Floats) -> Tensor:
@@ -153,31 +153,6 @@ class Teacher:
             for part in ("real", "imag")
         ]
         power = parts[0] ** 2 + parts[1] ** 2
-        bands = (power[0].T @ self._weights["mel_fb"]).clamp_min(_LEAST_POWER).log()
-        gain = (_SPEECH_DB - torch.from_numpy(speech_db)) * float(np.log(10) / 10)
-        return (bands[: len(speech_db)] + gain[:, None]).clamp_min(_FLOOR)
-
-    def _block(self, steps: Tensor, state: Weights, taps: tuple[str, str]) -> Tensor:
-        def norm(values: Tensor, name: str) -> Tensor:
-            scale, offset = (state[f"{name}.{kind}"] for kind in _KINDS)
-            return functional.layer_norm(values, (HEARD_PHONES,), scale, offset)
-
-        def linear(values: Tensor, name: str) -> Tensor:
-            return functional.linear(values, *(state[f"{name}.{kind}"] for kind in _KINDS))
-
-        def fed(values: Tensor, name: str) -> Tensor:
-            hidden = functional.silu(linear(norm(values, f"{name}.norm"), f"{name}.widen"))
-            return values + linear(hidden, f"{name}.narrow")
-
-        steps = fed(steps, "first")
-        asked = linear(norm(steps, "attend.norm"), "attend.ask")
-        queries, keys, values = asked.reshape(len(steps), 3, HEADS, -1).permute(1, 2, 0, 3)
-        found = functional.scaled_dot_product_attention(queries, keys, values)
-        steps = steps + linear(found.transpose(0, 1).reshape(steps.shape), "attend.answer")
-        gated = functional.glu(linear(norm(steps, "reach.norm"), "reach.gate"), -1)
-        kernel, bias = (self._weights[part] for part in taps)
-        reached = functional.conv1d(
-            gated.T[None], kernel, bias, padding=kernel.shape[-1] // 2, groups=HEARD_PHONES
-        )
-        steps = steps + linear(functional.silu(reached[0].T), "reach.mix")
-        return norm(fed(steps, "last"), "norm")
+        bands = (power[0].T @ self._weights["mel_fb"]).clamp_min(LEAST_POWER).log()
+        gain = (PHONE_SPEECH_DB - torch.from_numpy(speech_db)) * float(NATURAL_PER_DB)
+        return (bands[: len(speech_db)] + gain[:, None]).clamp_min(PHONE_FLOOR)

@@ -115,7 +115,7 @@ def mixed_speakers(
 def programme(items: Iterator[Item], generator: Generator) -> Programme:
     """Half a minute of items, pauses between them, heard through one microphone."""
     heard, mouth, weight = recording(items, generator)
-    return Programme(hear(heard).astype(np.float16), mouth, weight)
+    return Programme(hear(heard).features.astype(np.float16), mouth, weight)
 
 
 def recording(items: Iterator[Item], generator: Generator) -> tuple[Samples, Floats, Floats]:

@@ -7,8 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from engine.api import Samples
-from engine.portrait.hearing import PHONES
-from engine.portrait.landmarks import Floats
+from engine.portrait.hearing import PHONES, Heard
 from engine.portrait.mel import HOPS_PER_FRAME, MelStream
 from engine.portrait.phone_network import LATE_FRAMES, PhoneNetwork
 from engine.portrait.phone_runner import PHONES_PATH
@@ -22,11 +21,12 @@ def shipped_phone_network() -> PhoneNetwork:
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def hear(samples: Samples, network: PhoneNetwork | None = None) -> Floats:
-    """Features [hops, FEATURES] of a whole number of frames."""
+def hear(samples: Samples, network: PhoneNetwork | None = None) -> Heard:
+    """What `Hearing` tells of a whole number of frames."""
     hops = MelStream().push(samples)
     with torch.inference_mode():
         steps = (network or shipped_phone_network())(torch.from_numpy(hops.phone_bands)[None])
     phones = np.zeros((len(hops) // HOPS_PER_FRAME, PHONES), np.float32)
     phones[LATE_FRAMES:] = steps[0].reshape(-1, PHONES)[:-LATE_FRAMES].numpy()
-    return np.concatenate([hops.features, phones.reshape(len(hops), -1)], 1)
+    features = np.concatenate([hops.features, phones.reshape(len(hops), -1)], 1)
+    return Heard(features, hops)

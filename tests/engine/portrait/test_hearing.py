@@ -47,7 +47,7 @@ def test_a_reset_leaves_no_trace() -> None:
 def test_training_hears_the_same_at_once() -> None:
     net, sound = network(), noise(70)
     streamed = Hearing(weights(net)).push(sound).features
-    np.testing.assert_allclose(hear(sound, net), streamed, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(hear(sound, net).features, streamed, rtol=1e-4, atol=1e-4)
 
 
 def test_part_of_a_frame_is_refused() -> None:

@@ -16,7 +16,7 @@ def beats(seed: int) -> Programme:
     random = np.random.default_rng(seed)
     beat = (np.sin(np.arange(400) * 0.4) > 0).astype(np.float32)
     sound = np.repeat(beat, 640) * random.normal(0, 0.1, 400 * 640) + random.normal(0, 1e-4, 256000)
-    features = hear(sound.astype(np.float32)).astype(np.float16)
+    features = hear(sound.astype(np.float32)).features.astype(np.float16)
     return Programme(
         features, beat[:, None] * np.full(9, 0.4, np.float32), np.ones(400, np.float32)
     )
