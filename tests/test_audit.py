@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 REACHABLE = (ROOT / "constraints.txt").as_uri()
 FINDS = 'while [ "$1" != --output ]; do shift; done; echo "| jinja2 | CVE-1 |" > "$2"; exit 1'
 LOSES = 'echo "ERROR: Tip: your network may be blocking this service." >&2; exit 1'
+CRASHES = 'echo "  File \\"urllib3/connectionpool.py\\", line 1\nKeyError: 0" >&2; exit 1'
 BREAKS = 'echo "ERROR: invalid requirements input: constraints.txt" >&2; exit 1'
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
         (REACHABLE, "exit 0", 0, "No known vulnerability"),
         (REACHABLE, FINDS, 1, "| jinja2 | CVE-1 |"),
         (REACHABLE, BREAKS, 2, "broke down"),
+        (REACHABLE, CRASHES, 2, "broke down"),
     ],
 )
 def test_only_a_finding_or_a_broken_auditor_fails(
