@@ -101,9 +101,11 @@ class Avatars:
 
         Raises `BadPictureError`, `NameTakenError`.
         """
-        if len(self._entries) >= MAX_UPLOADS:
-            raise TooManyAvatarsError(f"{MAX_UPLOADS} avatars are kept already: delete one first")
         async with self._turn():
+            if len(self._entries) >= MAX_UPLOADS:
+                raise TooManyAvatarsError(
+                    f"{MAX_UPLOADS} avatars are kept already: delete one first"
+                )
             entry = await self._studio.at_desk(lambda: self._make_upload(draft))
             avatar_id = entry.avatar.avatar_id
             known = self._entries.get(avatar_id)

@@ -71,7 +71,7 @@ _WAVE_KIND = 16  # and the following: one for each channel and noise
 _MASK = (1 << 64) - 1
 _KNOT_FRAMES = tuple(
     round(knot_s * TIMING.frame_rate_hz) for knot_s in KNOTS_S
-)  # each twice as far
+)  # each twice as long
 
 
 def life(seed: int, frame: int) -> Floats:
@@ -222,13 +222,13 @@ def _knot_weights(place: int) -> Doubles:
 
 
 @lru_cache(maxsize=256)
-def _waves(seed: int, frame: int) -> tuple[list[float], list[float]]:
+def _waves(seed: int, frame: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Sums of smooth noises [WAVING] at rest, and what speech adds, as shares of the limits.
 
     B-splines: no jump in place, speed or force.
     """
     knots = _scaled_knots(seed, tuple(frame // frames for frames in _KNOT_FRAMES))
-    waves = _knot_weights(frame % _KNOT_FRAMES[-1]).dot(knots).tolist()
+    waves = tuple(_knot_weights(frame % _KNOT_FRAMES[-1]).dot(knots).tolist())
     return waves[: len(WAVING)], waves[len(WAVING) :]
 
 
