@@ -34,7 +34,7 @@ def report(corpus: Path, out: Path, *, is_quick: bool) -> dict[str, Value | Mapp
     studio = ControlStudio(corpus, out / "scenes")
     print(
         f"{'driver':32} {'yaw':>6} {'of':>5} {'pitch':>6} {'of':>5} {'lids':>6} {'lag':>4} "
-        f"{'blinks':>7} {'of':>3} {'lips':>13} {'seam':>5}"
+        f"{'blinks':>7} {'of':>3} {'lips':>13} {'seam':>5} {'silent':>6}"
     )
     takes = list(_takes(studio, FEW if is_quick else MANY))
     if not takes:
@@ -70,7 +70,8 @@ def _line(take: DrivenTake) -> str:
     blinks = f"{prompt}/{take.blinks.driver_blinks} {same:3}"
     lips = f"{take.lips_alone:.2f} -> {take.lips_driven:.2f}"
     lag = max(lags, key=abs, default=0)
-    return f"{take.name:32} {' '.join(angles)} {lag:4} {blinks:>11} {lips:>13} {take.seam:5.2f}"
+    seams = f"{take.seam:5.2f} {take.silent_seam:6.2f}"
+    return f"{take.name:32} {' '.join(angles)} {lag:4} {blinks:>11} {lips:>13} {seams}"
 
 
 def _of(axis: Axis | None) -> str:
@@ -102,7 +103,8 @@ def _numbers(
         "blinks_prompt_ceiling": sum(take.same_blinks.prompt for take in takes),
         "blink_latest_frames": max(take.blinks.latest_frames for take in takes),
         "lips_drop": round(drop, 3),
-        "loop_seam": round(float(np.median([take.seam for take in takes])), 3),
+        "loop_seam": _median([take.seam for take in takes]),
+        "loop_seam_silent": _median([take.silent_seam for take in takes]),
         "openings_cm": {str(one): part for one, part in zip(STRENGTHS, parts, strict=True)},
         "opening_grows": bool((np.diff(parts) > 0).all()),
     }

@@ -66,7 +66,8 @@ class DrivenTake:
     same_blinks: BlinkTiming  # found again in the film itself, looked at a second time
     lips_alone: float  # correlation with the sound's level, without the film
     lips_driven: float
-    seam: float
+    seam: float  # of the loop while the portrait speaks
+    silent_seam: float  # lips that move pull at the landmarks; here they do not
     rows: tuple[list[Picture], list[Picture]]  # driver and portrait
 
 
@@ -140,7 +141,7 @@ class ControlStudio:
             blink_timing(driver.lids, again.lids),
             lips_follow(alone, samples),
             lips_follow(output, samples),
-            self._seam(replace(video, measures=video.measures[:_SHORT_FRAMES])),
+            *self._seams(replace(video, measures=video.measures[:_SHORT_FRAMES])),
             (row, driven),
         )
 
@@ -152,15 +153,20 @@ class ControlStudio:
         yaw, pitch = np.degrees(track.angles[:, :2].std(axis=0))
         return float(yaw), float(pitch)
 
-    def _seam(self, short: ReferenceVideo) -> float:
+    def _seams(self, short: ReferenceVideo) -> tuple[float, float]:
+        """Of a film that is shorter than the sound, in speech and in silence."""
         loop = Loop(_SHORT_FRAMES)
         frames = _LOOPS * _SHORT_FRAMES
         script = Script(driver=drive_avatar(short, self.avatar, is_own=False))
-        angles = _looked_at(self.film(self.speech(frames), script))[0].angles
         places = np.array([loop.place(frame) for frame in range(frames)])
         steps = np.sign(np.diff(places))
         turns = np.flatnonzero((steps[1:] != steps[:-1]) & (steps[1:] != 0)) + 1
-        return seam_ratio(angles, turns)
+        speech = self.speech(frames)
+        speaking, silent = (
+            seam_ratio(_looked_at(self.film(samples, script))[0].angles, turns)
+            for samples in (speech, np.zeros_like(speech))
+        )
+        return speaking, silent
 
     def openings(self) -> list[tuple[float, list[Picture], float]]:
         """For each strength: the strength, telling frames, and how far the lips part."""
